@@ -1,0 +1,1 @@
+//! The wire between card and terminal: codecs, certificates, key schedule, secure messaging.

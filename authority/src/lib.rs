@@ -1,0 +1,1 @@
+//! The certification authority: policy, ledger, key custody.

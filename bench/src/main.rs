@@ -1,0 +1,2 @@
+//! Figures of cost, as ratios within one run.
+fn main() {}

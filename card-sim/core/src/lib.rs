@@ -1,0 +1,1 @@
+//! The card: a pure state machine, command bytes in, response bytes out.

@@ -1,0 +1,1 @@
+//! A virtual card: vpcd client, durable state file, command line.

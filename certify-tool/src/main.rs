@@ -1,0 +1,2 @@
+//! The authority's hand: certifies cards and terminals.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Card and terminal together, in process and over pcscd.

@@ -1,0 +1,1 @@
+//! A crash-safe record file: one append per commit, old values erased.

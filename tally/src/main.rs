@@ -1,0 +1,2 @@
+//! The front door: demo, session, doctor and the rest.
+fn main() {}

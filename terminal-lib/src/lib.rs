@@ -1,0 +1,1 @@
+//! The terminal: pairs with a card, then talks to it over secure messaging.

@@ -1,0 +1,1 @@
+//! Known answers made by an independent program.
