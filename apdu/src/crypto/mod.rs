@@ -1,0 +1,25 @@
+//! Cryptographic primitives under the protocol's names (§6.1). The only folder that names an algorithm crate.
+//!
+//! Nothing here knows a message. Keys are types: they do not print, compare or copy themselves, and are wiped on drop.
+
+mod agreement;
+mod block;
+mod entropy;
+mod hash;
+mod kdf;
+mod kem;
+#[cfg(feature = "pkcs8")]
+mod key_file;
+mod secret;
+mod signature;
+
+pub use agreement::{PointError, PrivateKey, PublicKey};
+pub use block::{BLOCK, CipherKey, MacKey, PaddingError};
+pub use entropy::{Entropy, EntropyError};
+pub use hash::{Sha256, hkdf_expand, hkdf_extract, hmac_sha256, sha256};
+pub use kdf::kdf;
+pub use kem::{decapsulate, encapsulate};
+#[cfg(feature = "pkcs8")]
+pub use key_file::KeyFileError;
+pub use secret::{Secret, SecretBytes, equal};
+pub use signature::SignatureError;
