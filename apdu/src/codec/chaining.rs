@@ -18,11 +18,30 @@ pub fn segments(
     let segment = segment.clamp(1, form.max_data());
     let mut rest = data;
     let mut commands = Vec::new();
-    while let Some((part, after)) = rest.split_at_checked(segment).filter(|(_, after)| !after.is_empty()) {
-        commands.push(Command { header: header.chained(), data: part, expected: None, form }.encode()?);
+    while let Some((part, after)) = rest
+        .split_at_checked(segment)
+        .filter(|(_, after)| !after.is_empty())
+    {
+        commands.push(
+            Command {
+                header: header.chained(),
+                data: part,
+                expected: None,
+                form,
+            }
+            .encode()?,
+        );
         rest = after;
     }
-    commands.push(Command { header: header.unchained(), data: rest, expected, form }.encode()?);
+    commands.push(
+        Command {
+            header: header.unchained(),
+            data: rest,
+            expected,
+            form,
+        }
+        .encode()?,
+    );
     Ok(commands)
 }
 
@@ -47,7 +66,10 @@ pub struct Chain {
 impl Chain {
     /// Begins with the first segment.
     pub fn begin(header: Header, data: &[u8]) -> Self {
-        Self { header: header.unchained(), data: Zeroizing::new(data.to_vec()) }
+        Self {
+            header: header.unchained(),
+            data: Zeroizing::new(data.to_vec()),
+        }
     }
 
     /// Appends a segment, the last one included; the chain is used up by an error.
@@ -81,9 +103,15 @@ mod tests {
     #[test]
     fn segments_join_to_the_same_data_field() {
         for length in [0, 1, 254, 255, 256, 510, 511, 1000] {
-            let data: Vec<u8> = (0..length).map(|n| u8::try_from(n % 251).unwrap()).collect();
+            let data: Vec<u8> = (0..length)
+                .map(|n| u8::try_from(n % 251).unwrap())
+                .collect();
             let apdus = segments(HEADER, &data, Some(256), Form::Short, 255).unwrap();
-            assert_eq!(apdus.len(), data.len().div_ceil(255).max(1), "{length} bytes");
+            assert_eq!(
+                apdus.len(),
+                data.len().div_ceil(255).max(1),
+                "{length} bytes"
+            );
             let (last, firsts) = apdus.split_last().unwrap();
             let last = Command::parse(last).unwrap();
             assert_eq!((last.header, last.expected), (HEADER, Some(256)));
@@ -93,17 +121,26 @@ mod tests {
                 assert!(part.header.is_chained() && part.expected.is_none());
                 chain = chain.append(part.header, part.data).unwrap();
             }
-            assert_eq!(*chain.append(last.header, last.data).unwrap().into_data(), data);
+            assert_eq!(
+                *chain.append(last.header, last.data).unwrap().into_data(),
+                data
+            );
         }
     }
 
     #[test]
     fn a_segment_of_another_command_breaks_the_chain() {
         for other in [
-            Header { ins: 0xDB, ..HEADER },
+            Header {
+                ins: 0xDB,
+                ..HEADER
+            },
             Header { p1: 9, ..HEADER },
             Header { p2: 9, ..HEADER },
-            Header { cla: 0x8C, ..HEADER },
+            Header {
+                cla: 0x8C,
+                ..HEADER
+            },
         ] {
             let chain = Chain::begin(HEADER.chained(), &[1]);
             assert_eq!(chain.append(other, &[2]).unwrap_err(), ChainError::Broken);

@@ -32,13 +32,19 @@ impl Header {
     /// The header with the chaining bit cleared: the header of the logical message.
     #[must_use]
     pub fn unchained(self) -> Self {
-        Self { cla: self.cla & !CHAINED, ..self }
+        Self {
+            cla: self.cla & !CHAINED,
+            ..self
+        }
     }
 
     /// The header with the chaining bit set.
     #[must_use]
     pub fn chained(self) -> Self {
-        Self { cla: self.cla | CHAINED, ..self }
+        Self {
+            cla: self.cla | CHAINED,
+            ..self
+        }
     }
 
     /// The four bytes as sent.
@@ -109,7 +115,12 @@ impl<'a> Command<'a> {
                 (data, expected, Form::Short)
             }
         };
-        Ok(Self { header, data, expected, form })
+        Ok(Self {
+            header,
+            data,
+            expected,
+            form,
+        })
     }
 
     /// The bytes to send; an error when data or expected length exceed the form.
@@ -185,7 +196,12 @@ mod tests {
     const HEADER: Header = Header::new(0x00, 0xB0, 1, 2);
 
     fn command(data: &[u8], expected: Option<u32>, form: Form) -> Command<'_> {
-        Command { header: HEADER, data, expected, form }
+        Command {
+            header: HEADER,
+            data,
+            expected,
+            form,
+        }
     }
 
     /// ST-02: cases 1 to 4, short and extended.
@@ -200,7 +216,11 @@ mod tests {
             ("4S", command(&[7], Some(16), Form::Short), &[1, 7, 16]),
             ("2E", command(&[], Some(65_536), Form::Extended), &[0, 0, 0]),
             ("3E", command(&[7], None, Form::Extended), &[0, 0, 1, 7]),
-            ("4E", command(&[7], Some(300), Form::Extended), &[0, 0, 1, 7, 1, 0x2C]),
+            (
+                "4E",
+                command(&[7], Some(300), Form::Extended),
+                &[0, 0, 1, 7, 1, 0x2C],
+            ),
         ];
         for (case, command, body) in rows {
             let bytes = command.encode().unwrap();

@@ -20,12 +20,18 @@ pub struct ResponseError;
 impl Response {
     /// A response without data.
     pub fn bare(status: StatusWord) -> Self {
-        Self { data: Vec::new(), status }
+        Self {
+            data: Vec::new(),
+            status,
+        }
     }
 
     /// Success with data.
     pub fn ok(data: Vec<u8>) -> Self {
-        Self { data, status: StatusWord::OK }
+        Self {
+            data,
+            status: StatusWord::OK,
+        }
     }
 
     /// Reads one response.
@@ -52,7 +58,10 @@ mod tests {
     #[test]
     fn a_response_reads_back_and_needs_two_bytes() {
         let response = Response::ok(alloc::vec![1, 2]);
-        assert_eq!(Response::parse(&response.clone().into_bytes()), Ok(response));
+        assert_eq!(
+            Response::parse(&response.clone().into_bytes()),
+            Ok(response)
+        );
         assert_eq!(Response::parse(&[0x90]), Err(ResponseError));
         assert_eq!(Response::parse(&[]), Err(ResponseError));
     }

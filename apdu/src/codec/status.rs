@@ -95,7 +95,9 @@ impl StatusWord {
         WORDS
             .iter()
             .find(|(word, _)| *word == self)
-            .map_or("a status word this protocol does not use", |(_, words)| words)
+            .map_or("a status word this protocol does not use", |(_, words)| {
+                words
+            })
     }
 }
 
@@ -131,7 +133,10 @@ mod tests {
     #[test]
     fn a_word_prints_its_number_and_its_meaning() {
         assert_eq!(StatusWord::NOT_FOUND.to_string(), "6A82 (not found)");
-        assert_eq!(StatusWord::tries_left(1).to_string(), "63C1 (wrong; 1 tries left)");
+        assert_eq!(
+            StatusWord::tries_left(1).to_string(),
+            "63C1 (wrong; 1 tries left)"
+        );
         assert!(StatusWord(0x6F12).to_string().contains("does not use"));
     }
 

@@ -61,7 +61,11 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads `input` from its first byte.
     pub fn new(input: &'a [u8]) -> Self {
-        Self { rest: input, position: 0, depth: 0 }
+        Self {
+            rest: input,
+            position: 0,
+            depth: 0,
+        }
     }
 
     /// Whether every byte of this level was taken.
@@ -76,7 +80,10 @@ impl<'a> Reader<'a> {
 
     /// An error at the cursor.
     pub fn error(&self, fault: TlvFault) -> TlvError {
-        TlvError { fault, position: self.position }
+        TlvError {
+            fault,
+            position: self.position,
+        }
     }
 
     /// Takes the next object, whatever its tag; `None` at the end.
@@ -95,7 +102,10 @@ impl<'a> Reader<'a> {
         let position = self.position;
         match self.any()? {
             Some((found, value)) if found == tag => Ok(value),
-            _ => Err(TlvError { fault: TlvFault::Expected(tag), position }),
+            _ => Err(TlvError {
+                fault: TlvFault::Expected(tag),
+                position,
+            }),
         }
     }
 
@@ -116,7 +126,11 @@ impl<'a> Reader<'a> {
     /// Takes the next object, which must have this tag and exactly this value.
     pub fn exactly(&mut self, tag: Tag, value: &[u8]) -> Result<(), TlvError> {
         let wrong = self.error(TlvFault::Value(tag));
-        if self.expect(tag)? == value { Ok(()) } else { Err(wrong) }
+        if self.expect(tag)? == value {
+            Ok(())
+        } else {
+            Err(wrong)
+        }
     }
 
     /// Enters the next object, which must have this tag: a reader for its children.
@@ -125,15 +139,26 @@ impl<'a> Reader<'a> {
         let whole = self.rest.len();
         let value = self.expect(tag)?;
         if self.depth + 1 > MAX_DEPTH {
-            return Err(TlvError { fault: TlvFault::Depth, position: before });
+            return Err(TlvError {
+                fault: TlvFault::Depth,
+                position: before,
+            });
         }
         let header = whole - self.rest.len() - value.len();
-        Ok(Reader { rest: value, position: before + header, depth: self.depth + 1 })
+        Ok(Reader {
+            rest: value,
+            position: before + header,
+            depth: self.depth + 1,
+        })
     }
 
     /// Ends this level: nothing may be left.
     pub fn finish(self) -> Result<(), TlvError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(self.error(TlvFault::Rest)) }
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(self.error(TlvFault::Rest))
+        }
     }
 
     fn peek(&self) -> Result<Object<'a>, TlvError> {
@@ -153,7 +178,12 @@ fn split_object(input: &[u8]) -> Result<Object<'_>, TlvFault> {
     let (length, rest) = split_length(rest)?;
     let header = input.len() - rest.len();
     let (value, after) = rest.split_at_checked(length).ok_or(TlvFault::Truncated)?;
-    Ok(Object { tag, header, value, after })
+    Ok(Object {
+        tag,
+        header,
+        value,
+        after,
+    })
 }
 
 fn split_tag(input: &[u8]) -> Result<(Tag, &[u8]), TlvFault> {
@@ -165,9 +195,12 @@ fn split_tag(input: &[u8]) -> Result<(Tag, &[u8]), TlvFault> {
             Ok((Tag(u32::from_be_bytes([0, 0, first, second])), rest))
         }
         // Three bytes: numbers 128 and up; a leading 80 would be a zero digit.
-        [first, second @ 0x81..=0xFF, third @ 0x00..=0x7F, ref rest @ ..] => {
-            Ok((Tag(u32::from_be_bytes([0, first, second, third])), rest))
-        }
+        [
+            first,
+            second @ 0x81..=0xFF,
+            third @ 0x00..=0x7F,
+            ref rest @ ..,
+        ] => Ok((Tag(u32::from_be_bytes([0, first, second, third])), rest)),
         [_] | [_, 0x81..=0xFF] => Err(TlvFault::Truncated),
         _ => Err(TlvFault::Tag),
     }
@@ -227,7 +260,10 @@ impl Writer {
 /// # Panics
 /// When `value` is longer than [`MAX_VALUE`]: every caller's own limit is below it.
 pub fn put_object(out: &mut Vec<u8>, tag: Tag, value: &[u8]) {
-    assert!(value.len() <= MAX_VALUE, "an object's value is at most 65,535 bytes");
+    assert!(
+        value.len() <= MAX_VALUE,
+        "an object's value is at most 65,535 bytes"
+    );
     let tag = tag.0.to_be_bytes();
     let leading_zeros = tag.iter().take_while(|byte| **byte == 0).count().min(3);
     out.extend(tag.iter().skip(leading_zeros));
@@ -251,7 +287,9 @@ mod tests {
     #[test]
     fn every_length_at_a_border_has_one_form_and_reads_back() {
         for (length, header) in [(0, 2), (127, 2), (128, 3), (255, 3), (256, 4), (65_535, 4)] {
-            let bytes = Writer::new().put(Tag(0x80), &alloc::vec![7; length]).into_bytes();
+            let bytes = Writer::new()
+                .put(Tag(0x80), &alloc::vec![7; length])
+                .into_bytes();
             assert_eq!(bytes.len(), header + length, "length {length}");
             let mut reader = Reader::new(&bytes);
             assert_eq!(reader.expect(Tag(0x80)).unwrap().len(), length);
@@ -261,17 +299,29 @@ mod tests {
 
     #[test]
     fn longer_forms_of_a_length_are_refused() {
-        for long in [&[0x80, 0x81, 1, 9][..], &[0x80, 0x82, 0, 1, 9], &[0x80, 0x83, 0, 0, 1, 9]] {
+        for long in [
+            &[0x80, 0x81, 1, 9][..],
+            &[0x80, 0x82, 0, 1, 9],
+            &[0x80, 0x83, 0, 0, 1, 9],
+        ] {
             assert_eq!(fault(long), TlvFault::Length);
         }
-        assert_eq!(fault(&[0x80, 0x80, 1, 2, 0, 0]), TlvFault::Length, "indefinite");
+        assert_eq!(
+            fault(&[0x80, 0x80, 1, 2, 0, 0]),
+            TlvFault::Length,
+            "indefinite"
+        );
     }
 
     #[test]
     fn second_spellings_of_a_tag_are_refused() {
         assert_eq!(fault(&[0x5F, 0x0A, 0]), TlvFault::Tag);
         assert_eq!(fault(&[0x1F, 0x80, 0x01, 0]), TlvFault::Tag);
-        assert_eq!(fault(&[0x1F, 0x81, 0x80, 0x01, 0]), TlvFault::Tag, "four bytes");
+        assert_eq!(
+            fault(&[0x1F, 0x81, 0x80, 0x01, 0]),
+            TlvFault::Tag,
+            "four bytes"
+        );
         let three = Writer::new().put(Tag(0x1F_8101), &[1]).into_bytes();
         assert_eq!(Reader::new(&three).expect(Tag(0x1F_8101)).unwrap(), [1]);
     }
@@ -282,7 +332,13 @@ mod tests {
         let bytes = [0x30, 0x03, 0x80, 0x02, 0x01, 0xBB];
         let mut outer = Reader::new(&bytes);
         let mut inner = outer.enter(Tag(0x30)).unwrap();
-        assert_eq!(inner.any().unwrap_err(), TlvError { fault: TlvFault::Truncated, position: 2 });
+        assert_eq!(
+            inner.any().unwrap_err(),
+            TlvError {
+                fault: TlvFault::Truncated,
+                position: 2
+            }
+        );
     }
 
     #[test]
@@ -291,7 +347,11 @@ mod tests {
             .nest(Tag(0x7F21), Writer::new().put(Tag(0x5F37), &[3; 200]))
             .into_bytes();
         for length in 1..whole.len() {
-            assert_eq!(fault(&whole[..length]), TlvFault::Truncated, "cut at {length}");
+            assert_eq!(
+                fault(&whole[..length]),
+                TlvFault::Truncated,
+                "cut at {length}"
+            );
         }
     }
 
@@ -310,11 +370,17 @@ mod tests {
 
     #[test]
     fn repeated_and_left_over_objects_are_refused_by_the_template() {
-        let twice = Writer::new().put(Tag(0x80), &[1]).put(Tag(0x80), &[2]).into_bytes();
+        let twice = Writer::new()
+            .put(Tag(0x80), &[1])
+            .put(Tag(0x80), &[2])
+            .into_bytes();
         let mut reader = Reader::new(&twice);
         reader.fixed::<1>(Tag(0x80)).unwrap();
         assert_eq!(reader.clone().finish().unwrap_err().fault, TlvFault::Rest);
-        assert_eq!(reader.fixed::<1>(Tag(0x81)).unwrap_err().fault, TlvFault::Expected(Tag(0x81)));
+        assert_eq!(
+            reader.fixed::<1>(Tag(0x81)).unwrap_err().fault,
+            TlvFault::Expected(Tag(0x81))
+        );
     }
 
     #[test]

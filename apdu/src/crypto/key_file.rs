@@ -29,7 +29,8 @@ impl PrivateKey {
             entropy.nonce::<16>().map_err(|_| KeyFileError::Encrypt)?,
             entropy.nonce::<16>().map_err(|_| KeyFileError::Encrypt)?,
         );
-        let work = pkcs8::pkcs5::scrypt::Params::new(15, 8, 1).map_err(|_| KeyFileError::Encrypt)?;
+        let work =
+            pkcs8::pkcs5::scrypt::Params::new(15, 8, 1).map_err(|_| KeyFileError::Encrypt)?;
         let scheme = pkcs8::pkcs5::pbes2::Parameters::generate_scrypt_aes256cbc(work, &salt, iv)
             .map_err(|_| KeyFileError::Encrypt)?;
         let plain = self.0.to_pkcs8_der().map_err(|_| KeyFileError::Encrypt)?;

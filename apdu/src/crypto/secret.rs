@@ -70,6 +70,13 @@ mod tests {
     #[test]
     fn a_secret_whose_birth_fails_does_not_exist() {
         assert!(Secret::<4>::born(|_| Err::<(), ()>(())).is_err());
-        assert!(Secret::<4>::born(|bytes| { bytes.fill(7); Ok::<(), ()>(()) }).unwrap().equals(&[7; 4]));
+        assert!(
+            Secret::<4>::born(|bytes| {
+                bytes.fill(7);
+                Ok::<(), ()>(())
+            })
+            .unwrap()
+            .equals(&[7; 4])
+        );
     }
 }
