@@ -237,7 +237,11 @@ impl Writer {
 
     /// Appends one object with children.
     #[must_use]
-    pub fn nest(mut self, tag: Tag, children: Writer) -> Self {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a template is used up by its parent"
+    )]
+    pub fn nest(mut self, tag: Tag, children: Self) -> Self {
         put_object(&mut self.0, tag, &children.0);
         self
     }

@@ -8,7 +8,7 @@ use super::secret::Secret;
 ///
 /// K(0) keeps whoever chooses part of the fixed input from controlling the output; most libraries leave it out.
 pub fn kdf<const N: usize>(key: &MacKey, label: &str, context: &[u8]) -> Secret<N> {
-    const { assert!(N % 16 == 0 && N > 0 && N <= 1024) };
+    const { assert!(N.is_multiple_of(16) && N > 0 && N <= 1024) };
     let bits = u32::try_from(8 * N).unwrap_or(u32::MAX).to_be_bytes();
     let fixed: [&[u8]; 5] = [b"TALLY1 ", label.as_bytes(), &[0], context, &bits];
     let first = Secret::copy_of(&key.mac(&fixed));
