@@ -1,1 +1,3 @@
 //! The terminal: pairs with a card, then talks to it over secure messaging.
+
+pub mod transport;
