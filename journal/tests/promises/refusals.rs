@@ -1,0 +1,94 @@
+//! What is refused before anything is written, and what is just inside the limits.
+
+use journal::sim::SimDisk;
+use journal::{Change, Journal, JournalError, MAX_KEY, MAX_VALUE};
+
+use crate::model::{MAGIC, Step, VERSION, contents, create, open};
+
+#[test]
+fn lengths_at_the_limit_are_kept_and_lengths_beyond_are_refused_without_a_trace() {
+    let disk = SimDisk::new();
+    let mut journal = create(&disk);
+    let (long_key, long_value) = (vec![b'k'; MAX_KEY + 1], vec![7; MAX_VALUE + 1]);
+    let key = long_key.get(..MAX_KEY).unwrap();
+    let value = long_value.get(..MAX_VALUE).unwrap();
+    journal
+        .commit(&[
+            Change::Put { key, value },
+            Change::Put {
+                key: b"e",
+                value: b"",
+            },
+        ])
+        .unwrap();
+
+    let before = disk.operations().len();
+    let refused = journal.commit(&[Change::Put {
+        key: &long_key,
+        value: b"v",
+    }]);
+    assert!(matches!(refused, Err(JournalError::KeyLength(65))));
+    assert!(matches!(
+        journal.commit(&[Change::Erase { key: b"" }]),
+        Err(JournalError::KeyLength(0))
+    ));
+    let refused = journal.commit(&[Change::Put {
+        key: b"k",
+        value: &long_value,
+    }]);
+    assert!(matches!(refused, Err(JournalError::ValueLength(length)) if length == MAX_VALUE + 1));
+    assert_eq!(disk.operations().len(), before);
+    assert!(!journal.is_broken());
+
+    let reopened = open(&disk).unwrap();
+    assert_eq!(reopened.read(key).unwrap(), Some(value));
+    assert_eq!(reopened.read(b"e").unwrap(), Some(b"".as_slice()));
+    assert_eq!(contents(&reopened).len(), 2);
+}
+
+#[test]
+fn one_commit_cannot_name_a_key_twice() {
+    let mut journal = create(&SimDisk::new());
+    let twice = [
+        Change::Put {
+            key: b"k",
+            value: b"v",
+        },
+        Change::Erase { key: b"k" },
+    ];
+    assert!(matches!(
+        journal.commit(&twice),
+        Err(JournalError::RepeatedKey)
+    ));
+    assert!(contents(&journal).is_empty());
+    journal.commit(&twice[..1]).unwrap();
+    journal.commit(&twice[1..]).unwrap();
+    assert!(contents(&journal).is_empty());
+}
+
+#[test]
+fn a_journal_is_created_on_an_empty_disk_only() {
+    let disk = SimDisk::with_content(b"something".to_vec());
+    assert!(matches!(
+        Journal::create(disk.clone(), MAGIC, VERSION),
+        Err(JournalError::NotEmpty)
+    ));
+    assert_eq!(disk.content(), b"something");
+}
+
+#[test]
+fn keys_are_listed_by_prefix_in_order_and_their_neighbours_are_not() {
+    let mut journal = create(&SimDisk::new());
+    let lines = ["slos", "slot", "slot/2", "slot/1", "slou", "s"].map(|key| (key, Some("v")));
+    Step::all(&lines).take(&mut journal).unwrap();
+    let listed = |prefix: &str| -> Vec<String> {
+        let found = journal.with_prefix(prefix.as_bytes()).unwrap();
+        found
+            .map(|(key, _)| String::from_utf8(key.to_vec()).unwrap())
+            .collect()
+    };
+    assert_eq!(listed("slot"), ["slot", "slot/1", "slot/2"]);
+    assert_eq!(listed("slot/"), ["slot/1", "slot/2"]);
+    assert_eq!(listed("t"), Vec::<String>::new());
+    assert_eq!(listed("").len(), 6);
+}
