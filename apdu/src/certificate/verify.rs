@@ -66,6 +66,15 @@ impl Anchor {
         Ok(Self::of(claims))
     }
 
+    /// Takes an anchor back out of this end's own durable storage, where it was put after verification.
+    ///
+    /// # Errors
+    /// When the certificate is not an authority's.
+    pub fn restored(certificate: &Certificate) -> Result<Self, Refusal> {
+        let claims = certificate.claims();
+        if claims.role == Role::Authority { Ok(Self::of(claims)) } else { Err(Refusal::Role) }
+    }
+
     /// The authority's name.
     pub fn name(&self) -> &Name {
         &self.name
