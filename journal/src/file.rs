@@ -272,4 +272,14 @@ mod tests {
         let refused = check(&found, me + 1, &path);
         assert!(matches!(refused, Err(FileError::OtherOwner { owner, .. }) if owner == me));
     }
+
+    #[test]
+    fn a_link_put_there_after_the_look_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("state"), folder.path().join("link"));
+        private().create_new(true).open(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(private().open(&path).is_ok());
+        assert!(private().open(&link).is_err());
+    }
 }

@@ -325,3 +325,44 @@ impl<'a> Cursor<'a> {
         self.array().map(u64::from_be_bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header of `layout`, with a digest that agrees.
+    fn header(layout: u16) -> Vec<u8> {
+        let settled = HEADER as u64;
+        let mut bytes = Header { first: 1, settled }.encode(*b"layouts.", 1);
+        bytes.splice(10..12, layout.to_be_bytes());
+        let check = digest(&[b"header", bytes.get(..HEADER - DIGEST).unwrap()]);
+        bytes.splice(HEADER - DIGEST.., check);
+        bytes
+    }
+
+    #[test]
+    fn only_the_layout_we_know_is_read() {
+        let decoded = |layout| Header::decode(&header(layout), *b"layouts.", 1);
+        assert!(decoded(LAYOUT).is_ok());
+        assert!(matches!(
+            decoded(0),
+            Err(JournalError::Corrupt { offset: 0 })
+        ));
+        let newer = decoded(2);
+        assert!(matches!(
+            newer,
+            Err(JournalError::NewerVersion { found: 2, known: 1 })
+        ));
+    }
+
+    #[test]
+    fn a_newer_layout_is_named_before_its_digest_is_looked_for() {
+        let mut bytes = header(9);
+        bytes.truncate(12);
+        let newer = Header::decode(&bytes, *b"layouts.", 1);
+        assert!(matches!(
+            newer,
+            Err(JournalError::NewerVersion { found: 9, known: 1 })
+        ));
+    }
+}

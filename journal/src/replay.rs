@@ -34,16 +34,11 @@ pub(crate) fn replay(file: &[u8], magic: [u8; 8], version: u16) -> Result<Replay
     let header = Header::decode(file, magic, version)?;
     let settled =
         usize::try_from(header.settled).map_err(|_| JournalError::Corrupt { offset: 0 })?;
-    if settled > file.len() {
-        return Err(corrupt(file.len()));
-    }
-
     let (mut frames, mut end) = heads(file, header.first)?;
-    if let Some(last) =
-        frames.pop_if(|last| last.start >= settled && last.seal(file) == Seal::Wrong)
-    {
-        end = last.start;
+    if let Some(torn) = frames.pop_if(|last| last.seal(file) == Seal::Wrong) {
+        end = torn.start;
     }
+    // What a replacement wrote cannot be torn.
     if end < settled {
         return Err(corrupt(end));
     }

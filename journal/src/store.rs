@@ -105,29 +105,26 @@ impl<D: Disk> Journal<D> {
         disk.read_at(0, &mut file)
             .map_err(JournalError::disk("read"))?;
         let found = replay(&file, magic, version)?;
-        let journal = Self {
+        let torn = size - found.end;
+        let unproven = found
+            .unproven
+            .and_then(|range| Some((range.start as u64, file.get(range)?)));
+        settle(&mut disk, unproven, found.end as u64, torn)?;
+        // Why a barrier of its own: a wiping must never be durable before the frame that supersedes the value.
+        if !found.wipes.is_empty() {
+            wipe(&mut disk, &found.wipes)?;
+            disk.barrier().map_err(JournalError::disk("sync"))?;
+        }
+        Ok(Self {
+            disk,
+            magic,
+            version,
+            index: found.index,
             length: found.end as u64,
             sequence: found.sequence,
             tip: found.tip,
-            index: found.index,
             broken: false,
-            magic,
-            version,
-            disk: {
-                let torn = size - found.end;
-                let unproven = found
-                    .unproven
-                    .and_then(|range| Some((range.start as u64, file.get(range)?)));
-                settle(&mut disk, unproven, found.end as u64, torn)?;
-                // Why a barrier of its own: a wiped value must never be older than the frame that supersedes it.
-                if !found.wipes.is_empty() {
-                    wipe(&mut disk, &found.wipes)?;
-                    disk.barrier().map_err(JournalError::disk("sync"))?;
-                }
-                disk
-            },
-        };
-        Ok(journal)
+        })
     }
 
     /// The value of `key`, or `None` if there is none.
@@ -168,7 +165,7 @@ impl<D: Disk> Journal<D> {
             return Ok(());
         }
         let room = layout::frame_len(changes);
-        if self.wants_compaction(room) {
+        if compaction_is_due(self.length, self.index.live(), room) {
             self.compact()?;
         }
         if self.length.saturating_add(room) > MAX_FILE {
@@ -248,7 +245,7 @@ impl<D: Disk> Journal<D> {
 
     /// Whether the disk still holds exactly the state this journal knows. Reads a few bytes.
     pub(crate) fn is_current(&self) -> std::io::Result<bool> {
-        if self.broken || self.disk.len()? != self.length {
+        if self.disk.len()? != self.length {
             return Ok(false);
         }
         let Some((at, head)) = self.tip else {
@@ -270,13 +267,13 @@ impl<D: Disk> Journal<D> {
             Ok(())
         }
     }
+}
 
-    fn wants_compaction(&self, room: u64) -> bool {
-        let compacted = HEADER as u64 + layout::FRAME_OVERHEAD + self.index.live();
-        let dead = self.length.saturating_sub(compacted);
-        let limit = DEAD_ALLOWED.max(self.index.live().saturating_mul(DEAD_PER_LIVE));
-        dead > limit || (dead > 0 && self.length.saturating_add(room) > MAX_FILE)
-    }
+/// Whether a file of `length` bytes, of which `live` count, should be rewritten before `room` more are appended.
+fn compaction_is_due(length: u64, live: u64, room: u64) -> bool {
+    let dead = length.saturating_sub(HEADER as u64 + layout::FRAME_OVERHEAD + live);
+    let limit = DEAD_ALLOWED.max(live.saturating_mul(DEAD_PER_LIVE));
+    dead > limit || (dead > 0 && length.saturating_add(room) > MAX_FILE)
 }
 
 /// Refuses what the layout cannot hold.
@@ -332,4 +329,38 @@ fn wipe<D: Disk>(disk: &mut D, dead: &[Wipe]) -> Result<(), JournalError> {
             .map_err(JournalError::disk("wipe a value in"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_compaction_is_due_beyond_the_limits_and_not_at_them() {
+        let bare = HEADER as u64 + layout::FRAME_OVERHEAD;
+        let mib = 1 << 20;
+        let table = [
+            ("nothing dead", bare, 0, 100, false),
+            ("256 KiB dead", bare + DEAD_ALLOWED, 0, 100, false),
+            ("one byte more", bare + DEAD_ALLOWED + 1, 0, 100, true),
+            (
+                "four times the live bytes dead",
+                bare + 5 * mib,
+                mib,
+                100,
+                false,
+            ),
+            ("one byte more", bare + 5 * mib + 1, mib, 100, true),
+            ("just room enough", MAX_FILE - 100, 200 * mib, 100, false),
+            ("no room without it", MAX_FILE - 100, 200 * mib, 101, true),
+            ("no room even with it", MAX_FILE, MAX_FILE - bare, 1, false),
+        ];
+        for (label, length, live, room, due) in table {
+            assert_eq!(
+                compaction_is_due(length, live, room),
+                due,
+                "{label}: {length}, {live}, {room}"
+            );
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What a commit costs, and when the file is compacted.
 
-use journal::sim::{Operation, SimDisk};
+use journal::sim::{Loss, Operation, SimDisk};
 use journal::{Change, Journal};
 
 use crate::model::{Step, contents, create, open};
@@ -45,6 +45,51 @@ fn opening_after_a_clean_end_writes_the_last_frame_once_more_and_nothing_else() 
     assert_eq!(disk.content(), content);
     journal.compact().unwrap();
     assert_eq!(trace(&disk, || drop(open(&disk).unwrap())), "");
+}
+
+#[test]
+fn a_torn_append_is_overwritten_before_it_is_cut_off() {
+    let disk = SimDisk::new();
+    let mut journal = create(&disk);
+    let (whole, before) = (disk.content().len(), disk.operations().len());
+    Step::put("a", "a value that is torn")
+        .take(&mut journal)
+        .unwrap();
+    let crashed = disk.crashed_at(before, 80, Loss::Nothing);
+    assert_eq!(crashed.content().len(), whole + 80);
+    assert_eq!(trace(&crashed, || drop(open(&crashed).unwrap())), "WTB");
+    match crashed.operations().first().unwrap() {
+        Operation::Write { offset, bytes } => {
+            assert_eq!(*offset, whole as u64);
+            assert_eq!(*bytes, [0; 80]);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn opening_ends_an_interrupted_wiping_so_that_not_even_a_digest_of_the_dead_value_stays() {
+    let disk = SimDisk::new();
+    let mut journal = create(&disk);
+    Step::put("pin", "a value that can be guessed")
+        .take(&mut journal)
+        .unwrap();
+    let append = disk.operations().len();
+    Step::put("pin", "another").take(&mut journal).unwrap();
+    let wiped = disk.content();
+    for operation in append + 1..=disk.operations().len() {
+        for torn in 0..45 {
+            let crashed = disk.crashed_at(operation, torn, Loss::Nothing);
+            open(&crashed).unwrap();
+            assert_eq!(
+                crashed.content(),
+                wiped,
+                "operation {operation}, {torn} bytes arrived"
+            );
+            let medium = crashed.after_power_cut(Loss::Everything).content();
+            assert_eq!(medium, wiped, "operation {operation}, {torn} bytes arrived");
+        }
+    }
 }
 
 fn put<'a>(key: &'a [u8], value: &'a [u8]) -> [Change<'a>; 1] {

@@ -195,6 +195,21 @@ fn frames_out_of_sequence_are_refused() {
 }
 
 #[test]
+fn a_frame_in_its_place_but_from_another_history_is_refused() {
+    let sized = |length| "v".repeat(length);
+    let last = Step::put("c", "a value");
+    // One frame of this file is as long as two of the other, so the last frame lies at the same byte in both.
+    let one = sample(&[Step::put("a", &sized(95)), last.clone()]);
+    let two = sample(&[Step::put("a", &sized(10)), Step::put("b", &sized(10)), last]);
+    assert_eq!(one.last, two.last);
+    let mut spliced = one.content.get(..one.last).unwrap().to_vec();
+    spliced.extend_from_slice(two.content.get(two.last..).unwrap());
+    let offset = one.last as u64;
+    let opened = open(&SimDisk::with_content(spliced));
+    assert!(matches!(opened, Err(JournalError::Corrupt { offset: found }) if found == offset));
+}
+
+#[test]
 fn a_foreign_file_or_another_version_is_refused_by_name_and_left_alone() {
     let content = sample(&[Step::put("a", "a value")]).content;
     let of = |magic, version| {

@@ -1,7 +1,9 @@
 //! What is refused before anything is written, and what is just inside the limits.
 
+use std::io;
+
 use journal::sim::SimDisk;
-use journal::{Change, Journal, JournalError, MAX_KEY, MAX_VALUE};
+use journal::{Change, Disk, Journal, JournalError, MAX_FILE, MAX_KEY, MAX_VALUE};
 
 use crate::model::{MAGIC, Step, VERSION, contents, create, open};
 
@@ -91,4 +93,51 @@ fn keys_are_listed_by_prefix_in_order_and_their_neighbours_are_not() {
     assert_eq!(listed("slot/"), ["slot/1", "slot/2"]);
     assert_eq!(listed("t"), Vec::<String>::new());
     assert_eq!(listed("").len(), 6);
+}
+
+/// A disk that says it is too long, and must not be touched.
+struct Endless;
+
+impl Disk for Endless {
+    fn len(&self) -> io::Result<u64> {
+        Ok(MAX_FILE + 1)
+    }
+    fn read_at(&self, _: u64, _: &mut [u8]) -> io::Result<()> {
+        panic!("read")
+    }
+    fn write_at(&mut self, _: u64, _: &[u8]) -> io::Result<()> {
+        panic!("written to")
+    }
+    fn truncate(&mut self, _: u64) -> io::Result<()> {
+        panic!("truncated")
+    }
+    fn barrier(&mut self) -> io::Result<()> {
+        panic!("synced")
+    }
+    fn replace(&mut self, _: &[u8]) -> io::Result<()> {
+        panic!("replaced")
+    }
+}
+
+#[test]
+fn a_file_that_is_too_long_is_not_even_read() {
+    let refused = Journal::open(Endless, MAGIC, VERSION);
+    assert!(matches!(refused, Err(JournalError::Full)));
+}
+
+#[test]
+fn a_commit_that_would_make_the_file_too_long_is_refused_whole() {
+    let disk = SimDisk::new();
+    let mut journal = create(&disk);
+    let value = vec![7; MAX_VALUE];
+    let keys: Vec<_> = (0..256_u16).map(u16::to_be_bytes).collect();
+    let changes: Vec<_> = keys
+        .iter()
+        .map(|key| Change::Put { key, value: &value })
+        .collect();
+    let before = disk.operations().len();
+    assert!(matches!(journal.commit(&changes), Err(JournalError::Full)));
+    assert_eq!(disk.operations().len(), before);
+    journal.commit(&changes[..1]).unwrap();
+    assert_eq!(contents(&journal).len(), 1);
 }

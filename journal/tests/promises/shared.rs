@@ -92,6 +92,7 @@ fn an_unchanged_file_is_not_read_again_and_a_changed_one_is() {
         .unwrap();
     one.with(|journal| put(journal, b"b", b"behind it"))
         .unwrap();
+    one.with(Journal::compact).unwrap();
     // Damage that only a reading of the whole file can notice.
     let at = fs::read(&path)
         .unwrap()
@@ -123,6 +124,40 @@ fn an_older_copy_written_over_the_file_is_noticed_even_if_its_length_is_the_same
     fs::write(&path, &first).unwrap();
     assert_eq!(read(&one, b"a").unwrap(), b"first");
     assert!(read(&one, b"b").is_none());
+}
+
+#[test]
+fn another_file_moved_into_the_place_is_noticed() {
+    let (folder, path) = folder();
+    let (one, other) = (shared(&path), folder.path().join("other"));
+    one.create_if_missing().unwrap();
+    fs::copy(&path, &other).unwrap();
+    one.with(|journal| put(journal, b"a", b"a value")).unwrap();
+    assert!(read(&one, b"a").is_some());
+    fs::rename(&other, &path).unwrap();
+    assert!(read(&one, b"a").is_none());
+}
+
+#[test]
+fn after_a_failed_write_the_next_operation_reads_the_file_again() {
+    let (folder, path) = folder();
+    let one = shared(&path);
+    one.create_if_missing().unwrap();
+    one.with(|journal| put(journal, b"a", b"a value")).unwrap();
+    // Something stands where the compacted file would be made.
+    let in_the_way = folder.path().join("pairings.journal-new");
+    fs::create_dir(&in_the_way).unwrap();
+    let failed = one.with(Journal::compact);
+    assert!(matches!(
+        failed,
+        Err(JournalError::Disk {
+            doing: "compact",
+            ..
+        })
+    ));
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(read(&one, b"a").unwrap(), b"a value");
+    one.with(Journal::compact).unwrap();
 }
 
 #[test]
