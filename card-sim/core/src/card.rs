@@ -158,6 +158,9 @@ impl Card {
             expected,
             ..
         } = *command;
+        if header.is_chained() && (data.is_empty() || expected.is_some()) {
+            return Err(Refusal::Structure);
+        }
         let chain = match self.chain.take() {
             Some(chain) => chain.append(header, data).map_err(|error| match error {
                 ChainError::Broken => Refusal::ChainBroken,
@@ -170,9 +173,6 @@ impl Card {
         };
         if !header.is_chained() {
             return Ok(Some(chain.into_data()));
-        }
-        if data.is_empty() || expected.is_some() {
-            return Err(Refusal::Structure);
         }
         self.chain = Some(chain);
         Ok(None)
