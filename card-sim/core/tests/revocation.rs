@@ -34,7 +34,7 @@ fn list_by(
 
 fn list(sequence: u32, revoked: &[HolderHash]) -> StatusList {
     list_by(&root_key(), sequence, |fields| {
-        fields.revoked = revoked.to_vec()
+        fields.revoked = revoked.to_vec();
     })
 }
 
@@ -107,7 +107,7 @@ fn older_foreign_and_damaged_lists_change_nothing() {
     let before = bench.store.dangerous_copy();
     let foreign = list_by(&private_key(0x55), 6, |_| {});
     let unknown = list_by(&root_key(), 6, |fields| {
-        fields.issuer = Name::new("ZZTALLYROOT00009").unwrap()
+        fields.issuer = Name::new("ZZTALLYROOT00009").unwrap();
     });
     let mut damaged = list(6, &[]).encoded().to_vec();
     damaged[12] ^= 1;
