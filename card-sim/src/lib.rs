@@ -1,1 +1,13 @@
-//! A virtual card: vpcd client, durable state file, command line.
+//! A virtual card: what puts a card into a reader slot.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`framing`] | the byte framing between a card and the virtual reader driver `vpcd` |
+//! | [`vpcd`] | the client that plugs a [`vpcd::Body`] into one reader slot of `pcscd`; the only file with sockets |
+//! | [`fault`] | faults that a test plans: answers late, cut, damaged or lost |
+//!
+//! What the card *is* lives in `card-core`; this package only carries bytes to it.
+
+pub mod fault;
+pub mod framing;
+pub mod vpcd;

@@ -1,0 +1,89 @@
+//! The card's body: power, reset, and one command at a time. Around it a socket; inside it the card.
+
+use apdu::crypto::Entropy;
+use apdu::identifier::ATR;
+use card_core::store::Store;
+use card_core::{Card, World};
+
+/// What a dead card answers: its storage or its random generator failed.
+const DEAD: [u8; 2] = [0x6F, 0x00];
+
+/// A virtual card: a store, a random generator, and while there is power a card.
+pub struct VirtualCard<S, E> {
+    store: S,
+    entropy: E,
+    card: Option<Card>,
+}
+
+impl<S: Store, E: Entropy> VirtualCard<S, E> {
+    /// A card without power.
+    pub fn new(store: S, entropy: E) -> Self {
+        Self { store, entropy, card: None }
+    }
+
+    /// Gives power: the card reads its store and starts afresh. Without storage or randomness it stays dead.
+    pub fn power_on(&mut self) {
+        self.card = None; // the old keys are wiped first
+        let mut world = World { store: &mut self.store, entropy: &mut self.entropy };
+        self.card = Card::power_up(&mut world).ok();
+    }
+
+    /// Takes power away: every volatile key is wiped.
+    pub fn power_off(&mut self) {
+        self.card = None;
+    }
+
+    /// The answer to reset, the same for every card.
+    pub fn answer_to_reset(&self) -> &'static [u8] {
+        &ATR
+    }
+
+    /// One command. A card without power is powered first, as a reader would.
+    pub fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        if self.card.is_none() {
+            self.power_on();
+        }
+        let mut world = World { store: &mut self.store, entropy: &mut self.entropy };
+        match &mut self.card {
+            Some(card) => card.transmit(&mut world, command),
+            None => DEAD.to_vec(),
+        }
+    }
+
+    /// The store, for looking at it.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Takes power away and gives the store back.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use card_core::store::MemoryStore;
+    use getrandom::SysRng;
+
+    /// ST-01: bytes in, bytes out, without knowing through what.
+    #[test]
+    fn a_virtual_card_answers_select_after_power_and_after_reset() {
+        let mut card = VirtualCard::new(MemoryStore::new(), SysRng);
+        let select = apdu::message::select::COMMAND.encode().unwrap();
+        for _ in 0..2 {
+            let answer = card.transmit(&select);
+            assert_eq!((answer.len(), &answer[113..]), (115, &[0x90, 0x00][..]));
+            card.power_off();
+        }
+    }
+
+    #[test]
+    fn a_card_whose_store_cannot_be_read_is_dead_not_blank() {
+        let mut store = MemoryStore::new();
+        store.fail_reads(Some(card_core::store::Record::DATE));
+        let mut card = VirtualCard::new(store, SysRng);
+        assert_eq!(card.transmit(&apdu::message::select::COMMAND.encode().unwrap()), DEAD);
+    }
+}
