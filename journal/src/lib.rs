@@ -38,6 +38,7 @@
 //!
 //! It does not encrypt, it does not notice that a whole older copy of the file was put back, and it cannot promise that
 //! the medium forgets: flash translation and copy-on-write file systems may keep what was overwritten.
+//! [`FileDisk`] is for Unix systems: it leans on owners, modes and `O_NOFOLLOW`.
 
 mod disk;
 mod error;

@@ -210,6 +210,31 @@ fn a_frame_in_its_place_but_from_another_history_is_refused() {
 }
 
 #[test]
+fn two_values_that_changed_places_are_noticed_even_in_a_frame_without_a_seal() {
+    let three = Step::all(&[
+        ("a", Some("value of a")),
+        ("b", Some("value of b")),
+        ("c", Some("value of c")),
+    ]);
+    let sample = sample(&[three, Step::put("c", "superseding")]);
+    assert!(open(&SimDisk::with_content(sample.content.clone())).is_ok());
+    let content = &sample.content;
+    let place = |value: &[u8]| {
+        content
+            .windows(10)
+            .position(|window| window == value)
+            .unwrap()
+    };
+    let (a, b) = (place(b"value of a"), place(b"value of b"));
+    let mut swapped = content.clone();
+    for offset in 0..26 {
+        swapped.swap(a + offset, b + offset); // each value with its digest
+    }
+    let opened = open(&SimDisk::with_content(swapped));
+    assert!(matches!(opened, Err(JournalError::Corrupt { offset }) if offset == a as u64));
+}
+
+#[test]
 fn a_foreign_file_or_another_version_is_refused_by_name_and_left_alone() {
     let content = sample(&[Step::put("a", "a value")]).content;
     let of = |magic, version| {
