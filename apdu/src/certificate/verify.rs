@@ -72,7 +72,11 @@ impl Anchor {
     /// When the certificate is not an authority's.
     pub fn restored(certificate: &Certificate) -> Result<Self, Refusal> {
         let claims = certificate.claims();
-        if claims.role == Role::Authority { Ok(Self::of(claims)) } else { Err(Refusal::Role) }
+        if claims.role == Role::Authority {
+            Ok(Self::of(claims))
+        } else {
+            Err(Refusal::Role)
+        }
     }
 
     /// The authority's name.
