@@ -9,9 +9,9 @@
 //! after every read and every write because Linux drops the wish by itself, takes a round trip from 44 ms to 0.05 ms.
 //!
 //! What it does not do: `vpcd` has no notion of who connects. It listens on all interfaces, so anyone on the network can
-//! insert a card; keep the port behind a firewall or in a network namespace.
+//! insert a card; keep the port behind a firewall or in a network namespace. And an application that transmits one
+//! single byte `00`, `01` or `02` blocks the driver for ever: it looks like a control message, which has no answer.
 
-use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
+use crate::event::{Event, complain};
 use crate::fault::{Fault, Plan, flip};
 use crate::framing::{Decoder, Message, encode};
 
@@ -32,6 +33,9 @@ const READ_TIMEOUT: Duration = Duration::from_millis(100);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// `pcscd` looks every 400 ms whether the card is there. A card that comes back sooner was never gone for it: it would
+/// go on with a session that the card has forgotten.
+const PAUSE_AFTER_REMOVAL: Duration = Duration::from_millis(600);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// What the reader hears when the card gave an answer that cannot be sent (§17: no precise diagnosis).
 const NO_DIAGNOSIS: [u8; 2] = [0x6F, 0x00];
@@ -68,84 +72,6 @@ impl StopFlag {
     }
 }
 
-/// What the client tells its hook. Lengths and status words only, never a body.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// The card is in the slot.
-    Inserted,
-    /// The driver cannot be reached; the client tries again after the pause.
-    Unreachable {
-        /// Why.
-        error: &'a io::Error,
-        /// How long it waits now.
-        pause: Duration,
-    },
-    /// The driver closed the connection, or it broke.
-    Lost,
-    /// A control byte that no driver sends: an application transmitted a single byte. Answered with 6700.
-    UnknownControl(u8),
-    /// A message without a byte, ignored.
-    EmptyMessage,
-    /// The card gave an answer that cannot be sent; the reader got 6F00.
-    UnsendableAnswer {
-        /// The answer's length in bytes.
-        length: usize,
-    },
-    /// A command was carried out.
-    Exchange {
-        /// Bytes of the command.
-        command: usize,
-        /// Bytes of the answer.
-        answer: usize,
-        /// The answer's last two bytes.
-        status_word: u16,
-        /// Time spent in the card.
-        took: Duration,
-    },
-    /// A planned fault happened.
-    Fault(Fault),
-}
-
-impl fmt::Display for Event<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Inserted => write!(f, "card inserted"),
-            Self::Unreachable { error, pause } => {
-                write!(
-                    f,
-                    "vpcd cannot be reached ({error}), next try in {} ms",
-                    pause.as_millis()
-                )
-            }
-            Self::Lost => write!(f, "connection to vpcd lost, card removed"),
-            Self::UnknownControl(byte) => write!(
-                f,
-                "single byte {byte:02X} is no command, answered with 6700"
-            ),
-            Self::EmptyMessage => write!(f, "message without a byte ignored"),
-            Self::UnsendableAnswer { length } => {
-                write!(
-                    f,
-                    "answer of {length} bytes cannot be sent, answered with 6F00"
-                )
-            }
-            Self::Exchange {
-                command,
-                answer,
-                status_word,
-                took,
-            } => {
-                let took = took.as_micros();
-                write!(
-                    f,
-                    "command of {command} bytes, answer of {answer} bytes, {status_word:04X}, {took} µs"
-                )
-            }
-            Self::Fault(fault) => write!(f, "planned fault: {fault:?}"),
-        }
-    }
-}
-
 type Hook = Box<dyn FnMut(&Event<'_>) + Send>;
 
 /// Why [`VpcdClient::run`] ended other than by the stop flag.
@@ -166,13 +92,7 @@ pub struct VpcdClient {
     address: String,
     hook: Hook,
     faults: Plan,
-}
-
-/// How one connection ended.
-enum End {
-    Stopped,
-    /// The line broke; `true` when the driver had sent something before.
-    Lost(bool),
+    powered: bool,
 }
 
 impl VpcdClient {
@@ -183,6 +103,7 @@ impl VpcdClient {
             address: address.into(),
             hook: Box::new(complain),
             faults: Plan::default(),
+            powered: false,
         }
     }
 
@@ -205,8 +126,8 @@ impl VpcdClient {
         self
     }
 
-    /// Keeps the card in the slot until the flag is raised. A driver that is not there, or goes away, is tried again
-    /// after a pause that doubles from 50 ms to 2 s.
+    /// Keeps the card in the slot until the flag is raised. A driver that is not there is tried again after a pause
+    /// that doubles from 50 ms to 2 s. When a connection was lost the card stays out for 600 ms.
     ///
     /// # Errors
     /// [`VpcdError::Address`] when the address can never work.
@@ -217,22 +138,24 @@ impl VpcdClient {
             match connect(&addresses) {
                 Ok(line) => {
                     (self.hook)(&Event::Inserted);
-                    let end = self.serve(line, body, stop);
+                    self.powered = false;
+                    self.serve(line, body, stop);
                     body.power_off();
-                    match end {
-                        End::Stopped => return Ok(()),
-                        End::Lost(true) => pause = FIRST_PAUSE,
-                        End::Lost(false) => {}
+                    if !stop.is_raised() {
+                        (self.hook)(&Event::Lost);
+                        wait(PAUSE_AFTER_REMOVAL, stop);
                     }
-                    (self.hook)(&Event::Lost);
+                    pause = FIRST_PAUSE;
                 }
-                Err(error) => (self.hook)(&Event::Unreachable {
-                    error: &error,
-                    pause,
-                }),
+                Err(error) => {
+                    (self.hook)(&Event::Unreachable {
+                        error: &error,
+                        pause,
+                    });
+                    wait(pause, stop);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
             }
-            wait(pause, stop);
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         Ok(())
     }
@@ -252,19 +175,18 @@ impl VpcdClient {
         Ok(found)
     }
 
-    fn serve(&mut self, mut line: TcpStream, body: &mut dyn Body, stop: &StopFlag) -> End {
+    /// Serves one connection until it breaks or the flag is raised.
+    fn serve(&mut self, mut line: TcpStream, body: &mut dyn Body, stop: &StopFlag) {
         let mut decoder = Decoder::default();
         let mut piece = vec![0; 0x1_0002];
-        let mut heard = false;
         while !stop.is_raised() {
             let count = match line.read(&mut piece) {
-                Ok(0) => return End::Lost(heard),
+                Ok(0) => return,
                 Ok(count) => count,
                 Err(error) if is_silence(&error) => continue,
-                Err(_) => return End::Lost(heard),
+                Err(_) => return,
             };
             quick_ack(&line);
-            heard = true;
             decoder.push(piece.get(..count).unwrap_or_default());
             while let Some(message) = decoder.next_message() {
                 let Some(frame) = self.answer(&message, body) else {
@@ -273,19 +195,24 @@ impl VpcdClient {
                 let sent = line.write_all(&frame.bytes);
                 quick_ack(&line);
                 if sent.is_err() || frame.last {
-                    return End::Lost(heard);
+                    return;
                 }
             }
         }
-        End::Stopped
     }
 
     /// What to send for one message, if anything.
     fn answer(&mut self, message: &Message, body: &mut dyn Body) -> Option<Frame> {
         match message {
-            Message::PowerOff => body.power_off(),
-            Message::PowerOn => body.power_on(),
-            Message::Reset => body.reset(),
+            Message::PowerOff => {
+                self.powered = false;
+                body.power_off();
+            }
+            Message::PowerOn => self.power_on(body),
+            Message::Reset => {
+                self.powered = true;
+                body.reset();
+            }
             Message::Empty => (self.hook)(&Event::EmptyMessage),
             Message::AtrWanted => {
                 return Some(Frame {
@@ -301,9 +228,20 @@ impl VpcdClient {
                     last: false,
                 });
             }
-            Message::Command(command) => return Some(self.exchange(command, body)),
+            Message::Command(command) => {
+                if !self.powered {
+                    // Why: a driver that missed a removal sends on without switching the card on.
+                    self.power_on(body);
+                }
+                return Some(self.exchange(command, body));
+            }
         }
         None
+    }
+
+    fn power_on(&mut self, body: &mut dyn Body) {
+        self.powered = true;
+        body.power_on();
     }
 
     fn exchange(&mut self, command: &[u8], body: &mut dyn Body) -> Frame {
@@ -374,15 +312,6 @@ impl VpcdClient {
 struct Frame {
     bytes: Vec<u8>,
     last: bool,
-}
-
-fn complain(event: &Event<'_>) {
-    if matches!(
-        event,
-        Event::UnknownControl(_) | Event::EmptyMessage | Event::UnsendableAnswer { .. }
-    ) {
-        eprintln!("card-sim: {event}");
-    }
 }
 
 fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {

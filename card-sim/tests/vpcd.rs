@@ -83,7 +83,15 @@ impl Slot {
         }
     }
 
+    /// The next connection, with the card switched on and all calls up to that taken.
     fn accept(&self) -> Driver {
+        let mut driver = self.accept_cold();
+        driver.send(&[1]);
+        while self.next_call() != "on" {}
+        driver
+    }
+
+    fn accept_cold(&self) -> Driver {
         let (line, _) = self.listener.accept().unwrap();
         line.set_nodelay(true).unwrap();
         line.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -156,7 +164,7 @@ impl Driver {
 #[test]
 fn power_reset_atr_and_commands_reach_the_card_in_order() {
     let mut slot = Slot::new(&[]);
-    let mut driver = slot.accept();
+    let mut driver = slot.accept_cold();
     driver.send(&[1]);
     driver.send(&[2]);
     assert_eq!(driver.ask(&[4]), [0x3B, 0x80, 0x01, 0x81]);
@@ -252,11 +260,44 @@ fn an_empty_message_is_ignored_and_reported() {
 }
 
 #[test]
+fn a_command_to_a_card_without_power_switches_it_on_first_and_only_then() {
+    let slot = Slot::new(&[]);
+    let mut driver = slot.accept_cold();
+    assert_eq!(driver.ask(&SELECT), [0x90, 0x00]);
+    assert_eq!(driver.ask(&SELECT), [0x90, 0x00]);
+    driver.send(&[0]);
+    assert_eq!(driver.ask(&SELECT), [0x90, 0x00]);
+    let expected = [
+        "on",
+        "command of 5",
+        "command of 5",
+        "off",
+        "on",
+        "command of 5",
+    ];
+    assert_eq!(expected.map(|_| slot.next_call()), expected);
+}
+
+/// `pcscd` looks for the card every 400 ms: one that returns sooner would never have been gone for it.
+#[test]
+fn a_lost_card_stays_out_long_enough_for_pcscd_to_notice() {
+    let slot = Slot::new(&[(1, Fault::DropAfter)]);
+    let mut driver = slot.accept();
+    driver.send(&SELECT);
+    assert_eq!(driver.rest(), []);
+    let start = Instant::now();
+    let _back = slot.accept();
+    assert!(
+        start.elapsed() > Duration::from_millis(500),
+        "back after {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
 fn the_card_comes_back_when_the_driver_went_away() {
     let slot = Slot::new(&[]);
-    let mut driver = slot.accept();
-    driver.send(&[1]);
-    assert_eq!(slot.next_call(), "on");
+    let driver = slot.accept();
     drop(driver);
     assert_eq!(
         slot.next_call(),
