@@ -1,5 +1,6 @@
 //! The card's body: power, reset, and one command at a time. Around it a socket; inside it the card.
 
+use crate::vpcd::Body;
 use apdu::crypto::Entropy;
 use apdu::identifier::ATR;
 use card_core::store::Store;
@@ -18,35 +19,10 @@ pub struct VirtualCard<S, E> {
 impl<S: Store, E: Entropy> VirtualCard<S, E> {
     /// A card without power.
     pub fn new(store: S, entropy: E) -> Self {
-        Self { store, entropy, card: None }
-    }
-
-    /// Gives power: the card reads its store and starts afresh. Without storage or randomness it stays dead.
-    pub fn power_on(&mut self) {
-        self.card = None; // the old keys are wiped first
-        let mut world = World { store: &mut self.store, entropy: &mut self.entropy };
-        self.card = Card::power_up(&mut world).ok();
-    }
-
-    /// Takes power away: every volatile key is wiped.
-    pub fn power_off(&mut self) {
-        self.card = None;
-    }
-
-    /// The answer to reset, the same for every card.
-    pub fn answer_to_reset(&self) -> &'static [u8] {
-        &ATR
-    }
-
-    /// One command. A card without power is powered first, as a reader would.
-    pub fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
-        if self.card.is_none() {
-            self.power_on();
-        }
-        let mut world = World { store: &mut self.store, entropy: &mut self.entropy };
-        match &mut self.card {
-            Some(card) => card.transmit(&mut world, command),
-            None => DEAD.to_vec(),
+        Self {
+            store,
+            entropy,
+            card: None,
         }
     }
 
@@ -58,6 +34,47 @@ impl<S: Store, E: Entropy> VirtualCard<S, E> {
     /// Takes power away and gives the store back.
     pub fn into_store(self) -> S {
         self.store
+    }
+}
+
+impl<S: Store, E: Entropy> Body for VirtualCard<S, E> {
+    /// The card reads its store and starts afresh. Without storage or randomness it stays dead.
+    fn power_on(&mut self) {
+        self.card = None; // the old keys are wiped first
+        let mut world = World {
+            store: &mut self.store,
+            entropy: &mut self.entropy,
+        };
+        self.card = Card::power_up(&mut world).ok();
+    }
+
+    /// Every volatile key is wiped.
+    fn power_off(&mut self) {
+        self.card = None;
+    }
+
+    fn reset(&mut self) {
+        self.power_on();
+    }
+
+    /// The same for every card.
+    fn atr(&self) -> Vec<u8> {
+        ATR.to_vec()
+    }
+
+    /// One command. A card without power is powered first, as a reader would.
+    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
+        if self.card.is_none() {
+            self.power_on();
+        }
+        let mut world = World {
+            store: &mut self.store,
+            entropy: &mut self.entropy,
+        };
+        match &mut self.card {
+            Some(card) => card.transmit(&mut world, command),
+            None => DEAD.to_vec(),
+        }
     }
 }
 
@@ -84,6 +101,9 @@ mod tests {
         let mut store = MemoryStore::new();
         store.fail_reads(Some(card_core::store::Record::DATE));
         let mut card = VirtualCard::new(store, SysRng);
-        assert_eq!(card.transmit(&apdu::message::select::COMMAND.encode().unwrap()), DEAD);
+        assert_eq!(
+            card.transmit(&apdu::message::select::COMMAND.encode().unwrap()),
+            DEAD
+        );
     }
 }

@@ -17,7 +17,11 @@ pub struct StateFile(Journal<FileDisk>);
 impl StateFile {
     /// Makes the file of a new, blank card. An existing file is never touched.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        Ok(Self(Journal::create(FileDisk::create(path)?, MAGIC, VERSION)?))
+        Ok(Self(Journal::create(
+            FileDisk::create(path)?,
+            MAGIC,
+            VERSION,
+        )?))
     }
 
     /// Opens a card's file, finishing what a power cut interrupted.

@@ -1,6 +1,7 @@
 //! The life cycle (§12.1), derived from what is stored, so that it cannot contradict it.
 
-use crate::store::{Record, Store, StoreError};
+use crate::store::{Change, Record, Store, StoreError};
+use alloc::vec::Vec;
 
 /// Where a card is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,4 +63,16 @@ impl LifeCycle {
             Self::Terminated => "terminated",
         }
     }
+}
+
+/// Erases all that a factory reset erases, in one commit: everything but roots, trusted date, list and minimum epoch (§11.6).
+///
+/// The card does this itself on FACTORY RESET; its body may do it while the card has no power.
+pub fn reset(store: &mut dyn Store) -> Result<(), StoreError> {
+    let records = store.records()?.into_iter();
+    let erased: Vec<_> = records
+        .filter(|record| !record.survives_reset())
+        .map(Change::Erase)
+        .collect();
+    store.commit(&erased)
 }

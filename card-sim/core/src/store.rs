@@ -43,6 +43,11 @@ impl Record {
         Self(0x0100 + number as u16)
     }
 
+    /// Whether this is a pairing slot's record.
+    pub fn is_slot(self) -> bool {
+        (0x0100..0x0110).contains(&self.0)
+    }
+
     /// Record `key` of service `service`.
     pub(crate) const fn service(service: u8, key: u8) -> Self {
         Self(0x4000 + ((service as u16) << 8) + key as u16)

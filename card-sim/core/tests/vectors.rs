@@ -1,5 +1,4 @@
 //! session.json against the card: the bytes of a whole life, computed by a program that shares no code with it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may stop")]
 
 use apdu::crypto::{Entropy, EntropyError};
 use card_core::store::MemoryStore;

@@ -2,7 +2,7 @@
 
 use super::{After, no_data, set_up::place_root};
 use crate::card::{Card, Reply, World};
-use crate::lifecycle::LifeCycle;
+use crate::lifecycle::{self, LifeCycle};
 use crate::phase::Session;
 use crate::refusal::Refusal;
 use crate::retry::tries_left;
@@ -150,13 +150,7 @@ fn try_factory_reset(
     if !session.pin_verified && LifeCycle::of(world.store)? != LifeCycle::Blocked {
         return Err(Refusal::PinNeeded);
     }
-    let records = world.store.records()?;
-    let erased: Vec<_> = records
-        .into_iter()
-        .filter(|record| !record.survives_reset())
-        .map(Change::Erase)
-        .collect();
-    world.store.commit(&erased)?;
+    lifecycle::reset(world.store)?;
     card.slots.release(world, |_| true);
     Ok(())
 }
