@@ -234,7 +234,7 @@ fn keys_are_derived_as_the_vectors_say() {
         let private = PrivateKey::from_scalar(&test.array("private")).unwrap();
         let enc = PublicKey::from_uncompressed(&test.bytes("enc")).unwrap();
         assert_eq!(
-            to_hex(decapsulate(&private, &enc).expose()),
+            to_hex(decapsulate(&private, &private.public_key(), &enc).expose()),
             test.text("shared")
         );
     }

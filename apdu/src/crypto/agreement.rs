@@ -1,5 +1,6 @@
 //! P-256 keys and elliptic-curve Diffie-Hellman (SP 800-56A).
 
+use super::census::{Operation, count};
 use super::entropy::{Entropy, EntropyError};
 use super::secret::Secret;
 use p256::elliptic_curve::sec1::ToSec1Point;
@@ -33,13 +34,15 @@ impl PrivateKey {
         Secret::copy_of(&self.0.to_bytes().into())
     }
 
-    /// The public key that belongs to this private key.
+    /// The public key that belongs to this private key: one multiplication of the base point.
     pub fn public_key(&self) -> PublicKey {
+        count(Operation::PublicKey);
         PublicKey(self.0.public_key())
     }
 
     /// The x coordinate of the shared point, 32 bytes.
     pub fn agree(&self, peer: &PublicKey) -> Secret<32> {
+        count(Operation::Agreement);
         let shared = p256::ecdh::diffie_hellman(self.0.to_nonzero_scalar(), peer.0.as_affine());
         Secret::copy_of(&(*shared.raw_secret_bytes()).into())
     }

@@ -25,12 +25,13 @@ pub fn encapsulate(
     Ok((enc, shared))
 }
 
-/// Opens an encapsulation that was made to `private`'s public key.
-pub fn decapsulate(private: &PrivateKey, enc: &PublicKey) -> Secret<32> {
+/// Opens an encapsulation that was made to `own`, the public key of `private`. The certificate holds `own`; computing it
+/// again would cost as much as a key pair.
+pub fn decapsulate(private: &PrivateKey, own: &PublicKey, enc: &PublicKey) -> Secret<32> {
     extract_and_expand(
         &private.agree(enc),
         &enc.to_uncompressed(),
-        &private.public_key().to_uncompressed(),
+        &own.to_uncompressed(),
     )
 }
 
@@ -63,7 +64,11 @@ mod tests {
         let enc = hex(
             "04a92719c6195d5085104f469a8b9814d5838ff72b60501e2c4466e5e67b325ac98536d7b61a1af4b78e5b7f951c0900be863c403ce65c9bfcb9382657222d18c4",
         );
-        let shared = decapsulate(&recipient, &PublicKey::from_uncompressed(&enc).unwrap());
+        let shared = decapsulate(
+            &recipient,
+            &recipient.public_key(),
+            &PublicKey::from_uncompressed(&enc).unwrap(),
+        );
         assert_eq!(
             shared.expose().to_vec(),
             hex("c0d26aeab536609a572b07695d933b589dcf363ff9d93c93adea537aeabb8cb8")

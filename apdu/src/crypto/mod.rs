@@ -4,6 +4,7 @@
 
 mod agreement;
 mod block;
+mod census;
 mod entropy;
 mod hash;
 mod kdf;
@@ -15,6 +16,8 @@ mod signature;
 
 pub use agreement::{PointError, PrivateKey, PublicKey};
 pub use block::{BLOCK, CipherKey, MacKey, PaddingError};
+#[cfg(feature = "census")]
+pub use census::{Census, census};
 pub use entropy::{Entropy, EntropyError};
 pub use hash::{Sha256, hkdf_expand, hkdf_extract, hmac_sha256, sha256};
 pub use kdf::kdf;

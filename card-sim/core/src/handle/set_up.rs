@@ -14,7 +14,7 @@ use apdu::channel::CardEnd;
 use apdu::codec::command::Header;
 use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
-use apdu::crypto::{PrivateKey, PublicKey, decapsulate, encapsulate};
+use apdu::crypto::{PrivateKey, PublicKey, Secret, decapsulate, encapsulate};
 use apdu::handshake::ProvisionalSecret;
 use apdu::identifier::header;
 use apdu::message::key_exchange::{CardShare, TerminalRandom, TerminalShare};
@@ -133,9 +133,8 @@ pub(super) fn provisional(
         Ok(Secured::TerminalRandom) if state.certificate_given => {
             match terminal_random(world, &opened.data) {
                 Err(refusal) => protect(&mut state.channel, Err(refusal)),
-                Ok((key, encapsulation, status)) => {
+                Ok((random, status)) => {
                     state.transcript.command(header, field);
-                    let random = decapsulate(&key, &encapsulation);
                     let secret = state.secret.authenticate(&state.transcript.hash(), &random);
                     let mut channel = CardEnd::answering(secret.session_keys());
                     let response = protect(&mut channel, Ok(status))?;
@@ -155,15 +154,14 @@ pub(super) fn provisional(
     }
 }
 
-/// What message 5 needs: the card's key, the point, and the status that its answer will carry.
-fn terminal_random(
-    world: &World<'_>,
-    data: &[u8],
-) -> Result<(PrivateKey, PublicKey, Vec<u8>), Refusal> {
+/// What message 5 brings, opened with the card's key, and the status that its answer will carry.
+fn terminal_random(world: &World<'_>, data: &[u8]) -> Result<(Secret<32>, Vec<u8>), Refusal> {
     let TerminalRandom(encapsulation) = TerminalRandom::decode(data).map_err(|_| Refusal::Data)?;
     let key = objects::private_key(world.store)?;
-    let status = objects::status(world, &[])?;
-    Ok((key, encapsulation, status))
+    let own = objects::card_certificate(world, &[])?;
+    let own = Certificate::decode(&own).map_err(|_| Refusal::Storage)?;
+    let random = decapsulate(&key, &own.claims().key, &encapsulation);
+    Ok((random, objects::status(world, &[])?))
 }
 
 /// Message 6, between the two proofs and the PIN.

@@ -275,7 +275,7 @@ impl Terminal {
         transcript.command(header::KEY_EXCHANGE, &share);
         transcript.response(&answer, OK);
         let card = CardShare::decode(&answer).unwrap();
-        let card_random = decapsulate(&self.key, &card.encapsulation);
+        let card_random = decapsulate(&self.key, &self.key.public_key(), &card.encapsulation);
         let secret = ProvisionalSecret::derive(
             &transcript.hash(),
             &ephemeral.agree(&card.ephemeral),
