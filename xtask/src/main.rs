@@ -1,2 +1,78 @@
-//! Developer commands.
-fn main() {}
+//! Developer commands: one place for every check. What CI runs is `cargo xtask ci`.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`gate`] | `test` and `ci`: every check in order, and the table at the end |
+//! | [`setup`] | `setup`: the Debian packages a machine needs |
+//! | [`map`] | `map`: arrows between packages, who may name what, no forgotten file |
+//! | [`checklist`] | `checklist`: every requirement is shown by a test that names it |
+//! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
+//! | [`vectors`] | `vectors`: the vectors are what the independent generator makes |
+//! | [`source`] | Rust text without comments, strings and test code |
+//! | [`steps`], [`workspace`] | running commands; packages and files |
+
+mod checklist;
+mod gate;
+mod lane;
+mod map;
+mod setup;
+mod source;
+mod steps;
+mod vectors;
+mod workspace;
+
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  test [--no-reader]    every check in order; installs Debian packages where it may
+  ci                    the same, and installs the tools that only a CI machine lacks
+  setup                 only installs the Debian packages
+  map                   checks the arrows between packages and who may name what
+  checklist [--write]   checks that a test names every row of docs/checklist.md
+  vectors               checks the vectors against their independent generator
+  lane [TEST ARGS]      the tests that need a real pcscd, with a daemon of their own
+  with-reader CMD ARGS  runs any command with a pcscd of its own
+  bench [ARGS]          cargo run --release -p bench -- ARGS
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match arguments.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", &[][..]),
+    };
+    let flags: Vec<&str> = rest.iter().map(String::as_str).collect();
+    let outcome = match (command, flags.as_slice()) {
+        ("test", []) => gate::run(gate::Machine::Desk { reader: true }),
+        ("test", ["--no-reader"]) => gate::run(gate::Machine::Desk { reader: false }),
+        ("ci", []) => gate::run(gate::Machine::Ci),
+        ("setup", []) => setup::install().map(|()| println!("every package is there")),
+        ("map", []) => map::check(),
+        ("checklist", []) => checklist::check(),
+        ("checklist", ["--write"]) => checklist::write(),
+        ("vectors", []) => vectors::check(),
+        ("lane", _) => lane::tests(rest, &mut Vec::new()),
+        ("with-reader", [_, ..]) => lane::with_reader(rest),
+        (lane::INSIDE, [_, ..]) => lane::inside(rest),
+        ("bench", _) => {
+            let mut bench = Command::new("cargo");
+            bench
+                .args(["run", "--release", "-p", "bench", "--"])
+                .args(rest);
+            steps::run(&mut bench)
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("xtask {command}: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
