@@ -118,7 +118,14 @@ fn deny(machine: Machine) -> Outcome {
         };
     }
     // Why no advisories: their database lives on another host than the crates, which a closed machine cannot reach.
-    cargo(&["deny", "check", "bans", "licenses", "sources"])
+    cargo(&[
+        "deny",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ])
 }
 
 /// What a CI machine lacks.
