@@ -27,6 +27,7 @@ const USAGE: &str = "\
 cargo xtask COMMAND
 
   test [--no-reader]    every check in order; installs Debian packages where it may
+                        (--no-reader: a machine without a reader stack is no error)
   ci                    the same, and installs the tools that only a CI machine lacks
   setup                 only installs the Debian packages
   map                   checks the arrows between packages and who may name what
