@@ -1,0 +1,531 @@
+//! Set-up (§9; seed Fig. 7): messages 2 to 7 in order, every check where §9.2 has it.
+//!
+//! ```text
+//! SetUp ──2,3,4,5──▶ ProvenCard ──6 PIN──▶ Consented ──7 commit──▶ CardCommitted ──▶ K_0
+//!   the terminal proves itself    the card has proved itself    the pairing key is written down before 7
+//! ```
+
+use super::select::Selected;
+use crate::exchange::{Expects, Outgoing};
+use crate::trust::Trust;
+use apdu::certificate::{
+    Certificate, CertificateError, HolderHash, Name, ProvenCertificate, Refusal,
+};
+use apdu::channel::{ChannelBroken, ExpectedLength, TerminalEnd};
+use apdu::codec::command::Header;
+use apdu::codec::response::Response;
+use apdu::codec::status::StatusWord;
+use apdu::crypto::{
+    Entropy, EntropyError, PrivateKey, PublicKey, SecretBytes, decapsulate, encapsulate,
+};
+use apdu::handshake::{AuthenticatedSecret, PairingKey, ProvisionalSecret, Transcript};
+use apdu::identifier::{PIN_TRIES, PUK_TRIES, header};
+use apdu::message::key_exchange::{CardShare, KeyExchangeError, TerminalRandom, TerminalShare};
+use apdu::message::pin::{Digits, Replacement};
+use apdu::message::status::{CardStatus, StatusError};
+
+/// What this terminal brings to a set-up, and whom it wants to meet.
+pub struct Intent<'a> {
+    /// The private key of `certificate`.
+    pub key: &'a PrivateKey,
+    /// This terminal's certificate.
+    pub certificate: &'a Certificate,
+    /// A link certificate to show first, for a card that does not know the issuer yet.
+    pub link: Option<&'a Certificate>,
+    /// Whom the terminal trusts.
+    pub trust: &'a Trust,
+    /// The only card that is welcome, if there is one.
+    pub expected: Option<HolderHash>,
+}
+
+/// Why a set-up failed. No pairing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetUpFault {
+    /// The card is not certified and activated.
+    #[error("the card is not certified yet; certify and activate it, then try again")]
+    CardNotReady,
+    /// 6300 to message 2. It is not authentic.
+    #[error(
+        "the card, or something in between, refused this terminal's certificate: \
+         have the terminal certified by an authority the card knows"
+    )]
+    TerminalRefused,
+    /// An unprotected word where an answer was due. It is not authentic.
+    #[error("set-up stopped at {step}: {status}, said by the card or by something in between")]
+    Refused {
+        /// The message.
+        step: &'static str,
+        /// The word.
+        status: StatusWord,
+    },
+    /// The key exchange's answer is malformed.
+    #[error("the card's part of the key exchange is malformed: {0}")]
+    KeyExchange(#[from] KeyExchangeError),
+    /// A wrong MAC, or an unprotected answer under session keys.
+    #[error(
+        "set-up stopped at {step}: the answer is not authentic; try again, and suspect the reader if it stays so"
+    )]
+    Channel {
+        /// The message.
+        step: &'static str,
+    },
+    /// A refusal by the card, under its MAC.
+    #[error("the card refused {step}: {status}")]
+    CardRefused {
+        /// The message.
+        step: &'static str,
+        /// The word.
+        status: StatusWord,
+    },
+    /// What the card sent as its certificate is none.
+    #[error("the card's certificate is malformed: {0}")]
+    CardCertificate(#[from] CertificateError),
+    /// The card's certificate was verified and refused.
+    #[error("this terminal refuses the certificate of card {card}, issued by {issuer}: {refusal}")]
+    CardDistrusted {
+        /// Who the certificate says the card is.
+        card: Name,
+        /// Who the certificate says has issued it.
+        issuer: Name,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Certified, but not the card that was expected.
+    #[error("this is card {card}, and another one was expected")]
+    OtherCard {
+        /// Who the certificate says the card is.
+        card: Name,
+    },
+    /// The answer to message 5 is not under SM2.
+    #[error("the card could not prove that the certificate of {card} is its own; do not use it")]
+    CardUnproven {
+        /// Who the certificate says the card is.
+        card: Name,
+    },
+    /// The status in the answer to message 5 is malformed.
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}
+
+/// What comes after an answer.
+pub enum SetUpStep {
+    /// Send this, and give the answer to the machine.
+    Send(Box<SetUp>, Outgoing),
+    /// The card has proved itself; consent is next.
+    Proven(Box<ProvenCard>),
+}
+
+/// A set-up between a command and its answer, up to message 5.
+pub struct SetUp {
+    transcript: Transcript,
+    state: State,
+}
+
+enum State {
+    /// The link is under way; the certificate follows.
+    Link,
+    Certificate,
+    KeyExchange {
+        ephemeral: PrivateKey,
+    },
+    CardCertificate {
+        secret: ProvisionalSecret,
+        channel: TerminalEnd,
+    },
+    TerminalRandom {
+        secret: AuthenticatedSecret,
+        channel: TerminalEnd,
+        card: Box<ProvenCertificate>,
+    },
+}
+
+impl SetUp {
+    /// Message 2: shows this terminal's certificate to whatever was selected.
+    pub fn begin(selected: Selected, intent: &Intent<'_>) -> Result<(Self, Outgoing), SetUpFault> {
+        if !selected.fci.capabilities.is_operational() {
+            return Err(SetUpFault::CardNotReady);
+        }
+        let mut transcript = selected.transcript;
+        let (state, first) = match intent.link {
+            Some(link) => (State::Link, link),
+            None => (State::Certificate, intent.certificate),
+        };
+        let command = show(&mut transcript, first);
+        Ok((Self { transcript, state }, command))
+    }
+
+    /// Takes the answer to the command given last. Draws E_T's private key, 32 bytes, before message 3, and the
+    /// encapsulation's, 32 bytes, before message 5.
+    pub fn answer(
+        mut self,
+        response: &Response,
+        intent: &Intent<'_>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<SetUpStep, SetUpFault> {
+        match self.state {
+            State::Link => {
+                accepted(response)?;
+                self.transcript.response(&[], StatusWord::OK);
+                let command = show(&mut self.transcript, intent.certificate);
+                self.state = State::Certificate;
+                Ok(SetUpStep::Send(Box::new(self), command))
+            }
+            State::Certificate => {
+                accepted(response)?;
+                self.transcript.response(&[], StatusWord::OK);
+                let ephemeral = PrivateKey::generate(entropy)?;
+                let data = TerminalShare(ephemeral.public_key()).encode();
+                self.transcript.command(header::KEY_EXCHANGE, &data);
+                self.state = State::KeyExchange { ephemeral };
+                let command = Outgoing {
+                    header: header::KEY_EXCHANGE,
+                    data,
+                    expects: Expects::Short,
+                };
+                Ok(SetUpStep::Send(Box::new(self), command))
+            }
+            State::KeyExchange { ephemeral } => {
+                let step = "the key exchange";
+                plain_ok(step, response)?;
+                let share = CardShare::decode(&response.data)?;
+                self.transcript.response(&response.data, response.status);
+                let secret = ProvisionalSecret::derive(
+                    &self.transcript.hash(),
+                    &ephemeral.agree(&share.ephemeral),
+                    &decapsulate(
+                        intent.key,
+                        &intent.certificate.claims().key,
+                        &share.encapsulation,
+                    ),
+                );
+                let mut channel = TerminalEnd::new(secret.session_keys());
+                let header = header::CARD_CERTIFICATE;
+                let command = seal(step, &mut channel, header, &[], Expects::Short)?;
+                self.transcript.command(command.header, &command.data);
+                self.state = State::CardCertificate { secret, channel };
+                Ok(SetUpStep::Send(Box::new(self), command))
+            }
+            State::CardCertificate {
+                secret,
+                mut channel,
+            } => {
+                let step = "the card's certificate";
+                let data = open(step, &mut channel, response)?;
+                self.transcript.response(&response.data, response.status);
+                let card = judge(Certificate::decode(&data)?, intent)?;
+                let (encapsulation, random) = encapsulate(card.key(), entropy)?;
+                let encapsulation = PublicKey::from_uncompressed(&encapsulation)
+                    .map_err(KeyExchangeError::Point)?;
+                let data = TerminalRandom(encapsulation).encode();
+                let header = header::TERMINAL_RANDOM;
+                let command = seal(step, &mut channel, header, &data, Expects::Short)?;
+                self.transcript.command(command.header, &command.data);
+                let secret = secret.authenticate(&self.transcript.hash(), &random); // th_5
+                self.state = State::TerminalRandom {
+                    channel: TerminalEnd::awaiting(secret.session_keys()),
+                    secret,
+                    card: Box::new(card),
+                };
+                Ok(SetUpStep::Send(Box::new(self), command))
+            }
+            State::TerminalRandom {
+                secret,
+                mut channel,
+                card,
+            } => {
+                // A card without the certified key cannot make this MAC (§9.2).
+                let unproven = |_| SetUpFault::CardUnproven {
+                    card: *card.holder(),
+                };
+                let (data, status) = channel
+                    .open(&response.data, response.status)
+                    .map_err(unproven)?;
+                protected_ok("the terminal's random", status)?;
+                let status = CardStatus::decode(&data)?;
+                Ok(SetUpStep::Proven(Box::new(ProvenCard {
+                    secret,
+                    channel,
+                    card: *card,
+                    status,
+                })))
+            }
+        }
+    }
+}
+
+/// A card that has proved its certificate. It waits for the PIN.
+pub struct ProvenCard {
+    secret: AuthenticatedSecret,
+    channel: TerminalEnd,
+    card: ProvenCertificate,
+    status: CardStatus,
+}
+
+/// The PIN is under way.
+pub struct PinSent(ProvenCard);
+
+/// PUK and new PIN are under way.
+pub struct UnblockSent(ProvenCard);
+
+/// The card's answer to a PIN, or to a PUK.
+pub enum PinOutcome<Right> {
+    /// It was right.
+    Right(Right),
+    /// It was wrong; so many tries are left (§11.5).
+    Wrong(Box<ProvenCard>, u8),
+    /// 6983: no try is left, or the last one is kept for a paired terminal and the PUK.
+    Blocked(Box<ProvenCard>),
+}
+
+impl ProvenCard {
+    /// The card's proven certificate.
+    pub fn certificate(&self) -> &ProvenCertificate {
+        &self.card
+    }
+
+    /// The card's status, tries included.
+    pub fn status(&self) -> &CardStatus {
+        &self.status
+    }
+
+    /// Message 6.
+    pub fn verify_pin(mut self, digits: &Digits) -> Result<(PinSent, Outgoing), SetUpFault> {
+        let command = seal(
+            "the PIN",
+            &mut self.channel,
+            header::VERIFY,
+            digits.expose(),
+            Expects::Nothing,
+        )?;
+        Ok((PinSent(self), command))
+    }
+
+    /// UNBLOCK: PUK and new PIN, for a card whose PIN is used up.
+    pub fn unblock(mut self, codes: &Replacement) -> Result<(UnblockSent, Outgoing), SetUpFault> {
+        let command = seal(
+            "the PUK",
+            &mut self.channel,
+            header::UNBLOCK,
+            &codes.encode(),
+            Expects::Nothing,
+        )?;
+        Ok((UnblockSent(self), command))
+    }
+}
+
+impl PinSent {
+    /// Takes the card's answer to the PIN.
+    pub fn answer(self, response: &Response) -> Result<PinOutcome<Consented>, SetUpFault> {
+        let Self(mut card) = self;
+        match judge_code("the PIN", &mut card.channel, response)? {
+            Code::Right => {
+                let ProvenCard {
+                    secret,
+                    channel,
+                    card,
+                    ..
+                } = card;
+                let key = secret.into_pairing_key();
+                Ok(PinOutcome::Right(Consented { key, channel, card }))
+            }
+            Code::Wrong(tries) => {
+                card.status.pin_tries = tries;
+                Ok(PinOutcome::Wrong(Box::new(card), tries))
+            }
+            Code::Blocked => Ok(PinOutcome::Blocked(Box::new(card))),
+        }
+    }
+}
+
+impl UnblockSent {
+    /// Takes the card's answer to the PUK. When it was right, the new PIN is set and waits to be sent.
+    pub fn answer(self, response: &Response) -> Result<PinOutcome<Box<ProvenCard>>, SetUpFault> {
+        let Self(mut card) = self;
+        match judge_code("the PUK", &mut card.channel, response)? {
+            Code::Right => {
+                card.status.pin_tries = PIN_TRIES;
+                card.status.puk_tries = PUK_TRIES;
+                Ok(PinOutcome::Right(Box::new(card)))
+            }
+            Code::Wrong(tries) => {
+                card.status.puk_tries = tries;
+                Ok(PinOutcome::Wrong(Box::new(card), tries))
+            }
+            Code::Blocked => Ok(PinOutcome::Blocked(Box::new(card))),
+        }
+    }
+}
+
+/// The card has the user's consent. K_0 exists, and nobody has written it down.
+pub struct Consented {
+    key: PairingKey,
+    channel: TerminalEnd,
+    card: ProvenCertificate,
+}
+
+/// The commit is under way: the card writes K_0 down, or has lost power.
+pub struct CardCommitted {
+    key: PairingKey,
+    channel: TerminalEnd,
+}
+
+impl Consented {
+    /// K_0. It must be durable as a pending key before [`commit`](Self::commit) is sent (§9.3).
+    pub fn pairing_key(&self) -> &PairingKey {
+        &self.key
+    }
+
+    /// The card's proven certificate.
+    pub fn certificate(&self) -> &ProvenCertificate {
+        &self.card
+    }
+
+    /// Message 7.
+    pub fn commit(mut self) -> Result<(CardCommitted, Outgoing), SetUpFault> {
+        let header = header::COMMIT;
+        let command = seal(
+            "the commit",
+            &mut self.channel,
+            header,
+            &[],
+            Expects::Nothing,
+        )?;
+        let Self { key, channel, .. } = self;
+        Ok((CardCommitted { key, channel }, command))
+    }
+}
+
+impl CardCommitted {
+    /// Takes the card's answer to the commit: K_0, which the card has written down.
+    pub fn answer(mut self, response: &Response) -> Result<PairingKey, SetUpFault> {
+        open("the commit", &mut self.channel, response)?;
+        Ok(self.key)
+    }
+}
+
+/// The card's word about a PIN or PUK, under its MAC.
+enum Code {
+    Right,
+    Wrong(u8),
+    Blocked,
+}
+
+fn judge_code(
+    step: &'static str,
+    channel: &mut TerminalEnd,
+    response: &Response,
+) -> Result<Code, SetUpFault> {
+    let (_, status) = authentic(step, channel, response)?;
+    match (status, status.as_tries()) {
+        (StatusWord::OK, _) => Ok(Code::Right),
+        (_, Some(tries)) => Ok(Code::Wrong(tries)),
+        (StatusWord::BLOCKED, _) => Ok(Code::Blocked),
+        (status, _) => Err(SetUpFault::CardRefused { step, status }),
+    }
+}
+
+/// §9.2, terminal 4: role, issuer, signature, time, epoch, revocation, then the expected holder.
+fn judge(certificate: Certificate, intent: &Intent<'_>) -> Result<ProvenCertificate, SetUpFault> {
+    let claims = certificate.claims();
+    let (card, issuer) = (claims.holder, claims.issuer);
+    let proven =
+        intent
+            .trust
+            .judge_card(certificate)
+            .map_err(|refusal| SetUpFault::CardDistrusted {
+                card,
+                issuer,
+                refusal,
+            })?;
+    match intent.expected {
+        Some(expected) if expected != proven.holder_hash() => Err(SetUpFault::OtherCard { card }),
+        _ => Ok(proven),
+    }
+}
+
+fn show(transcript: &mut Transcript, certificate: &Certificate) -> Outgoing {
+    let (header, data) = (header::VERIFY_CERTIFICATE, certificate.encoded().to_vec());
+    transcript.command(header, &data);
+    Outgoing {
+        header,
+        data,
+        expects: Expects::Nothing,
+    }
+}
+
+fn accepted(response: &Response) -> Result<(), SetUpFault> {
+    if response.status == StatusWord::CERTIFICATE_REFUSED {
+        return Err(SetUpFault::TerminalRefused);
+    }
+    plain_ok("this terminal's certificate", response)?;
+    if response.data.is_empty() {
+        Ok(())
+    } else {
+        let step = "this terminal's certificate";
+        Err(SetUpFault::Channel { step })
+    }
+}
+
+fn plain_ok(step: &'static str, response: &Response) -> Result<(), SetUpFault> {
+    match response.status {
+        StatusWord::OK => Ok(()),
+        status => Err(SetUpFault::Refused { step, status }),
+    }
+}
+
+fn protected_ok(step: &'static str, status: StatusWord) -> Result<(), SetUpFault> {
+    match status {
+        StatusWord::OK => Ok(()),
+        status => Err(SetUpFault::CardRefused { step, status }),
+    }
+}
+
+/// A protected command as a logical command: the outer answer always has objects.
+fn seal(
+    step: &'static str,
+    channel: &mut TerminalEnd,
+    header: Header,
+    data: &[u8],
+    expects: Expects,
+) -> Result<Outgoing, SetUpFault> {
+    let expected = (expects != Expects::Nothing).then_some(ExpectedLength::Short);
+    let sealed = channel
+        .seal(header, data, expected)
+        .map_err(|ChannelBroken| SetUpFault::Channel { step })?;
+    Ok(Outgoing {
+        header: sealed.header,
+        data: sealed.data,
+        expects: Expects::Short,
+    })
+}
+
+/// The plain data of a protected 9000.
+fn open(
+    step: &'static str,
+    channel: &mut TerminalEnd,
+    response: &Response,
+) -> Result<SecretBytes, SetUpFault> {
+    let (data, status) = authentic(step, channel, response)?;
+    protected_ok(step, status)?;
+    Ok(data)
+}
+
+fn authentic(
+    step: &'static str,
+    channel: &mut TerminalEnd,
+    response: &Response,
+) -> Result<(SecretBytes, StatusWord), SetUpFault> {
+    let bare_word = response.data.is_empty() && response.status != StatusWord::OK;
+    channel
+        .open(&response.data, response.status)
+        .map_err(|ChannelBroken| match bare_word {
+            true => SetUpFault::Refused {
+                step,
+                status: response.status,
+            },
+            false => SetUpFault::Channel { step },
+        })
+}
