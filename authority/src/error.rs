@@ -1,0 +1,47 @@
+//! What can go wrong with an authority, by whose fault.
+
+use crate::custody::CustodyError;
+use crate::issue::Refused;
+use crate::ledger::LedgerError;
+use crate::order::OrderRefused;
+use crate::status::RevocationRefused;
+use apdu::crypto::EntropyError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why the authority did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorityError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The key.
+    #[error(transparent)]
+    Custody(#[from] CustodyError),
+    /// The operator's order is against policy.
+    #[error(transparent)]
+    Order(#[from] OrderRefused),
+    /// The request is against policy.
+    #[error("the request is refused: {0}")]
+    Request(#[from] Refused),
+    /// The revocation cannot be done.
+    #[error(transparent)]
+    Revocation(#[from] RevocationRefused),
+    /// The folder is taken.
+    #[error("{}: there is something already; an authority needs an empty or new folder", .0.display())]
+    Taken(PathBuf),
+    /// The root file is not the root of the ledger.
+    #[error("{}: not the root certificate of this ledger", .0.display())]
+    RootFile(PathBuf),
+    /// The operating system refused.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Where.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+}

@@ -1,0 +1,175 @@
+//! Issuing: what a request must fulfil, and the certificate it gets (§7.1, §7.2; Figure 9, S902).
+
+use crate::authority::Authority;
+use crate::book::Book;
+use crate::custody::SigningKey;
+use crate::error::AuthorityError;
+use crate::ledger::Event;
+use crate::moment::{Moment, last_day};
+use crate::order::CHALLENGE_LIFETIME;
+use apdu::certificate::{Certificate, CertificateFields, Name, Request, RequestFields, Role};
+
+/// Years a card's certificate is good for, unless told otherwise.
+pub const CARD_YEARS: u8 = 5;
+/// Years a terminal's certificate is good for, unless told otherwise.
+pub const TERMINAL_YEARS: u8 = 2;
+/// Years a root is good for, unless told otherwise.
+pub const ROOT_YEARS: u8 = 15;
+
+/// The default validity in years.
+pub fn default_years(role: Role) -> u8 {
+    match role {
+        Role::Authority => ROOT_YEARS,
+        Role::Card => CARD_YEARS,
+        Role::Terminal => TERMINAL_YEARS,
+    }
+}
+
+/// The request is against policy. Nothing was signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It names another authority.
+    #[error("it is for the authority {0}")]
+    Issuer(Name),
+    /// It asks for another role than was ordered.
+    #[error("it asks to become a {asked}, ordered was a {ordered}")]
+    Role {
+        /// What the request says.
+        asked: Role,
+        /// What was ordered.
+        ordered: Role,
+    },
+    /// Its nonce was never given out.
+    #[error("its nonce is not one of ours")]
+    UnknownNonce,
+    /// Its nonce was answered before.
+    #[error("its nonce was used before; ask for a new challenge")]
+    UsedNonce,
+    /// Its nonce is more than a day old.
+    #[error("its nonce has expired; ask for a new challenge")]
+    ExpiredNonce,
+    /// It names another holder than was ordered.
+    #[error("it names {asked}, ordered was {ordered}")]
+    Holder {
+        /// What the request says.
+        asked: Name,
+        /// What was ordered.
+        ordered: Name,
+    },
+    /// The name was given before; names are never given twice.
+    #[error("the name {0} was given before, and no name is given twice")]
+    KnownHolder(Name),
+    /// The key was certified before.
+    #[error("its key was certified before, for {0}")]
+    KnownKey(Name),
+    /// The root has expired.
+    #[error("the authority's root has expired")]
+    RootExpired,
+}
+
+impl Authority {
+    /// Checks a request against its order, signs a certificate, and returns it once it is in the ledger.
+    ///
+    /// The certificate begins today, ends after `years` (the role's default if `None`) but not after the root, and carries
+    /// the minimum epoch in force. Its proof of possession was verified when the request was decoded.
+    ///
+    /// # Errors
+    /// [`Refused`] when the request is against policy; otherwise ledger or clock.
+    pub fn issue(
+        &mut self,
+        key: &SigningKey,
+        request: &Request,
+        role: Role,
+        years: Option<u8>,
+        now: Moment,
+    ) -> Result<Certificate, AuthorityError> {
+        self.ledger.check_clock(now)?;
+        let asked = request.fields();
+        let replaces = check(&self.book, asked, role, now)?;
+        let root = self.book.root.claims();
+        let fields = CertificateFields {
+            issuer: root.holder,
+            holder: asked.holder,
+            role,
+            epoch: self.book.min_epoch(),
+            key: asked.key.clone(),
+            from: now.day(),
+            until: last_day(now.day(), years.unwrap_or(default_years(role))).min(root.until),
+        };
+        let signature = key.sign(&fields.encode_body());
+        let certificate = Certificate::assemble(fields, signature);
+        if self.book.knows_key(&certificate) {
+            let holder = self.book.holder_of_key(&certificate.key_id());
+            let holder = holder.map_or(root.holder, |holder| holder.certificate.claims().holder);
+            return Err(Refused::KnownKey(holder).into());
+        }
+        let event = Event::Issued {
+            nonce: asked.nonce,
+            role,
+            holder: asked.holder,
+            key_id: certificate.key_id(),
+            replaces,
+            certificate: certificate.clone(),
+        };
+        self.record(now, event)?;
+        Ok(certificate)
+    }
+
+    /// Notes that a holder has stored its certificate.
+    ///
+    /// # Errors
+    /// When the holder is unknown; otherwise ledger or clock.
+    pub fn delivered(&mut self, holder: &Name, now: Moment) -> Result<(), AuthorityError> {
+        self.holder(holder)?;
+        self.record(now, Event::Delivered { holder: *holder })
+            .map(drop)
+    }
+}
+
+/// The order a request answers, if it does: gives the holder whose place is taken.
+fn check(
+    book: &Book,
+    asked: &RequestFields,
+    ordered: Role,
+    now: Moment,
+) -> Result<Option<Name>, Refused> {
+    let root = book.root.claims();
+    if root.until < now.day() {
+        return Err(Refused::RootExpired);
+    }
+    if asked.issuer != root.holder {
+        return Err(Refused::Issuer(asked.issuer));
+    }
+    if asked.role != ordered {
+        return Err(Refused::Role {
+            asked: asked.role,
+            ordered,
+        });
+    }
+    let given = book
+        .challenges
+        .get(&asked.nonce)
+        .ok_or(Refused::UnknownNonce)?;
+    if given.used {
+        return Err(Refused::UsedNonce);
+    }
+    if now.unix_seconds() > given.time.saturating_add(CHALLENGE_LIFETIME) {
+        return Err(Refused::ExpiredNonce);
+    }
+    if asked.role != given.role {
+        return Err(Refused::Role {
+            asked: asked.role,
+            ordered: given.role,
+        });
+    }
+    if asked.holder != given.holder {
+        return Err(Refused::Holder {
+            asked: asked.holder,
+            ordered: given.holder,
+        });
+    }
+    if book.holders.contains_key(&asked.holder) {
+        return Err(Refused::KnownHolder(asked.holder));
+    }
+    Ok(given.replaces)
+}

@@ -1,0 +1,98 @@
+//! What a line of the ledger tells.
+
+use super::text;
+use apdu::certificate::{Certificate, KeyId, Name, Role, StatusList};
+use serde::{Deserialize, Serialize};
+
+/// One event. Names are never given twice; the last five characters of a name are its serial number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Event {
+    /// The authority came into being: the first line, and only the first.
+    Root {
+        /// The authority's name.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// Id of its key (§7.4).
+        #[serde(with = "text::key_id")]
+        key_id: KeyId,
+        /// The root certificate.
+        #[serde(with = "text::certificate")]
+        certificate: Certificate,
+    },
+    /// A nonce was given out, for one request.
+    Challenge {
+        /// The nonce.
+        #[serde(with = "text::nonce")]
+        nonce: [u8; 16],
+        /// What the requester is to become.
+        #[serde(with = "text::role")]
+        role: Role,
+        /// Under which name.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// In place of which earlier holder: an explicit re-certification.
+        #[serde(with = "text::maybe_name")]
+        replaces: Option<Name>,
+    },
+    /// A certificate was signed.
+    Issued {
+        /// The challenge it answers.
+        #[serde(with = "text::nonce")]
+        nonce: [u8; 16],
+        /// What the holder is.
+        #[serde(with = "text::role")]
+        role: Role,
+        /// The holder.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// Id of the certified key.
+        #[serde(with = "text::key_id")]
+        key_id: KeyId,
+        /// In place of which earlier holder.
+        #[serde(with = "text::maybe_name")]
+        replaces: Option<Name>,
+        /// The certificate.
+        #[serde(with = "text::certificate")]
+        certificate: Certificate,
+    },
+    /// The holder was seen to have stored its certificate.
+    Delivered {
+        /// The holder.
+        #[serde(with = "text::name")]
+        holder: Name,
+    },
+    /// A holder was revoked.
+    Revoked {
+        /// The holder.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// A status list was signed.
+    List {
+        /// Its number.
+        sequence: u32,
+        /// Certificates of a lower epoch are cut off.
+        min_epoch: u32,
+        /// The list.
+        #[serde(with = "text::status_list")]
+        list: StatusList,
+    },
+}
+
+impl Event {
+    /// The kind in one word; an issued certificate that replaces another is a re-certification.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Root { .. } => "root",
+            Self::Challenge { .. } => "challenge",
+            Self::Issued { replaces: None, .. } => "issued",
+            Self::Issued { .. } => "recertified",
+            Self::Delivered { .. } => "delivered",
+            Self::Revoked { .. } => "revoked",
+            Self::List { .. } => "list",
+        }
+    }
+}
