@@ -1,2 +1,91 @@
-//! The front door: demo, session, doctor and the rest.
-fn main() {}
+//! The command `tally`: the front door.
+
+mod ask;
+mod cli;
+mod demo;
+mod doctor;
+mod failure;
+mod home;
+mod person;
+mod places;
+mod reader;
+mod verbs;
+mod visit;
+
+use clap::Parser;
+use cli::{Arguments, Format, Verb};
+use failure::Failure;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            match arguments.output_format {
+                Format::Text => eprintln!("tally: {}", failure.message()),
+                Format::Json => println!("{}", serde_json::json!({ "error": failure.message() })),
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let format = arguments.output_format;
+    match &arguments.verb {
+        // What it found is its output, not an error of its own.
+        Verb::Doctor if !doctor::run(format) => return Ok(ExitCode::FAILURE),
+        Verb::Doctor => Ok(()),
+        Verb::Demo { trace } => demo::run(format, *trace),
+        Verb::Session(card) => verbs::session(card, format),
+        Verb::Readers => readers(format),
+        Verb::Pairings { store, verb } => home::pairings(store, verb, format),
+        Verb::Vault { card, verb } => verbs::vault(card, verb, format),
+        Verb::Counter { card, verb } => verbs::counter(card, verb, format),
+        Verb::Pin { card, verb } => verbs::pin(card, verb),
+        Verb::Card { card, verb } => verbs::card(card, verb, format),
+        Verb::Identity { store, verb } => home::identity(store, verb, format),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+#[cfg(feature = "pcsc")]
+fn readers(format: Format) -> Result<(), Failure> {
+    use terminal_lib::transport::pcsc::{Diagnosis, diagnose};
+    let readers = match diagnose() {
+        Diagnosis::NoService(error) => return Err(error.into()),
+        Diagnosis::Service(readers) => readers,
+    };
+    match format {
+        Format::Json => {
+            let list: Vec<_> = readers
+                .iter()
+                .map(|reader| serde_json::json!({ "name": reader.name, "card": reader.atr.is_some() }))
+                .collect();
+            println!("{:#}", serde_json::json!(list));
+        }
+        Format::Text if readers.is_empty() => println!("no readers"),
+        Format::Text => {
+            for reader in readers {
+                println!(
+                    "{}  {}",
+                    if reader.atr.is_some() {
+                        "card "
+                    } else {
+                        "empty"
+                    },
+                    reader.name
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "pcsc"))]
+fn readers(_: Format) -> Result<(), Failure> {
+    Err(Failure::usage(
+        "this build has no PC/SC: build it with `--features pcsc`; `tally doctor` says what is missing",
+    ))
+}
