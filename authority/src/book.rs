@@ -1,6 +1,6 @@
 //! What follows from the ledger. Every line passes through here, when it is read and when it is written.
 
-use crate::ledger::{Event, Line};
+use crate::ledger::{Event, Line, Replaced};
 use apdu::certificate::{Certificate, HolderHash, KeyId, Name, Role, StatusList};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -12,7 +12,7 @@ pub struct Holder {
     /// When the certificate was signed, Unix seconds.
     pub issued: u64,
     /// The holder it replaces: an explicit re-certification.
-    pub replaces: Option<Name>,
+    pub replaces: Option<Replaced>,
     /// Whether the certificate was seen stored by its holder.
     pub delivered: bool,
     /// Why it was revoked.
@@ -25,7 +25,7 @@ pub(crate) struct Given {
     pub time: u64,
     pub role: Role,
     pub holder: Name,
-    pub replaces: Option<Name>,
+    pub replaces: Option<Replaced>,
     pub used: bool,
 }
 
@@ -137,7 +137,7 @@ impl Book {
     fn enter_certificate(
         &mut self,
         nonce: &[u8; 16],
-        replaces: Option<Name>,
+        replaces: Option<Replaced>,
         certificate: &Certificate,
         time: u64,
     ) -> Result<(), &'static str> {

@@ -4,7 +4,7 @@ use crate::authority::Authority;
 use crate::book::Book;
 use crate::custody::SigningKey;
 use crate::error::AuthorityError;
-use crate::ledger::Event;
+use crate::ledger::{Event, Replaced};
 use crate::moment::{Moment, last_day};
 use crate::order::CHALLENGE_LIFETIME;
 use apdu::certificate::{Certificate, CertificateFields, Name, Request, RequestFields, Role};
@@ -132,7 +132,7 @@ fn check(
     asked: &RequestFields,
     ordered: Role,
     now: Moment,
-) -> Result<Option<Name>, Refused> {
+) -> Result<Option<Replaced>, Refused> {
     let root = book.root.claims();
     if root.until < now.day() {
         return Err(Refused::RootExpired);

@@ -3,7 +3,7 @@
 use crate::authority::Authority;
 use crate::book::Book;
 use crate::error::AuthorityError;
-use crate::ledger::Event;
+use crate::ledger::{Event, Replaced};
 use crate::moment::Moment;
 use apdu::certificate::{Name, Role};
 use apdu::crypto::Entropy;
@@ -22,6 +22,8 @@ pub enum NameOrder {
     NextOf(String),
     /// The next free serial number under the prefix of an earlier holder, whose place it takes: a re-certification.
     InPlaceOf(Name),
+    /// The next free serial number under this prefix, for a card that was certified before, nobody knows as what.
+    InPlaceOfUnknown(String),
 }
 
 /// Who is to be certified.
@@ -46,8 +48,8 @@ pub struct Challenge {
     pub nonce: [u8; 16],
     /// Last second at which it may be answered, Unix time.
     pub expires: u64,
-    /// The holder whose place is taken.
-    pub replaces: Option<Name>,
+    /// Whose place is taken.
+    pub replaces: Option<Replaced>,
 }
 
 /// The order is against policy.
@@ -109,7 +111,7 @@ impl Authority {
     }
 }
 
-fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Name>), OrderRefused> {
+fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Replaced>), OrderRefused> {
     if order.role == Role::Authority {
         return Err(OrderRefused::Role);
     }
@@ -122,6 +124,9 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Name>), OrderRefused
         }
         NameOrder::Exactly(name) => Ok((*name, None)),
         NameOrder::NextOf(prefix) => Ok((next_name(book, prefix)?, None)),
+        NameOrder::InPlaceOfUnknown(prefix) => {
+            Ok((next_name(book, prefix)?, Some(Replaced::Unknown)))
+        }
         NameOrder::InPlaceOf(name) => {
             let earlier = book
                 .holders
@@ -132,7 +137,7 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Name>), OrderRefused
                 return Err(OrderRefused::OtherRole(*name, role));
             }
             let prefix = split(name).map_or(name.as_str(), |(prefix, _)| prefix);
-            Ok((next_name(book, prefix)?, Some(*name)))
+            Ok((next_name(book, prefix)?, Some(Replaced::Holder(*name))))
         }
     }
 }

@@ -4,6 +4,7 @@
 mod support;
 
 use apdu::certificate::{Anchor, Date, Expectations, ProvenCertificate, Request, Role, Validity};
+use authority::ledger::Replaced;
 use authority::{Authority, AuthorityError, CHALLENGE_LIFETIME, NameOrder, Order};
 use support::{Bench, DAY, NoEntropy, at, message, name, request};
 
@@ -174,9 +175,23 @@ fn a_holder_is_certified_once_and_again_only_on_purpose_under_a_new_name() {
     bench.issue(&request, Role::Card).unwrap();
     let bench = bench.reopen();
     let second = bench.authority.holder(&again.holder).unwrap();
-    assert_eq!(second.replaces, Some(first));
+    assert_eq!(second.replaces, Some(Replaced::Holder(first)));
     let ledger = std::fs::read_to_string(bench.folder().join("ledger.jsonl")).unwrap();
     assert!(ledger.contains(r#""replaces":"ZZTALLYCARD00001""#));
+}
+
+/// ST-63: a card that was reset no longer tells its name; certifying it again is still recorded.
+#[test]
+fn a_recertification_of_an_unknown_holder_is_recorded_as_one() {
+    let mut bench = Bench::new();
+    let again = bench
+        .order(Role::Card, NameOrder::InPlaceOfUnknown("ZZCARD".into()))
+        .unwrap();
+    let request = bench.answer(&again);
+    bench.issue(&request, Role::Card).unwrap();
+    let bench = bench.reopen();
+    let holder = bench.authority.holder(&name("ZZCARD00001")).unwrap();
+    assert_eq!(holder.replaces, Some(Replaced::Unknown));
 }
 
 #[test]

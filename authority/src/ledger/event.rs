@@ -4,6 +4,15 @@ use super::text;
 use apdu::certificate::{Certificate, KeyId, Name, Role, StatusList};
 use serde::{Deserialize, Serialize};
 
+/// Whose place a newly certified holder takes: an explicit re-certification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// This holder's.
+    Holder(Name),
+    /// Nobody knows: a card was found to have been certified before, and no longer tells its name.
+    Unknown,
+}
+
 /// One event. Names are never given twice; the last five characters of a name are its serial number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
@@ -32,8 +41,8 @@ pub enum Event {
         #[serde(with = "text::name")]
         holder: Name,
         /// In place of which earlier holder: an explicit re-certification.
-        #[serde(with = "text::maybe_name")]
-        replaces: Option<Name>,
+        #[serde(with = "text::replaced")]
+        replaces: Option<Replaced>,
     },
     /// A certificate was signed.
     Issued {
@@ -50,8 +59,8 @@ pub enum Event {
         #[serde(with = "text::key_id")]
         key_id: KeyId,
         /// In place of which earlier holder.
-        #[serde(with = "text::maybe_name")]
-        replaces: Option<Name>,
+        #[serde(with = "text::replaced")]
+        replaces: Option<Replaced>,
         /// The certificate.
         #[serde(with = "text::certificate")]
         certificate: Certificate,

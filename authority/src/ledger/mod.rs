@@ -9,6 +9,6 @@ mod file;
 mod line;
 mod text;
 
-pub use event::Event;
+pub use event::{Event, Replaced};
 pub use file::{Ledger, LedgerError};
 pub use line::{Fault, Line, LineHash};

@@ -1,5 +1,6 @@
 //! How the values of a line are written: names and roles as words, everything else as lower-case hexadecimal.
 
+use super::event::Replaced;
 use apdu::certificate::{Certificate, KeyId, Name, Role, StatusList};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
@@ -73,20 +74,27 @@ fn from_word(text: &str) -> Option<Role> {
         .find(|role| word(*role) == text)
 }
 
-pub(super) mod maybe_name {
+pub(super) mod replaced {
     use super::*;
 
-    pub fn serialize<S: Serializer>(name: &Option<Name>, sink: S) -> Result<S::Ok, S::Error> {
-        match name {
-            Some(name) => sink.serialize_str(name.as_str()),
+    const UNKNOWN: &str = "unknown"; // in small letters: no name
+
+    pub fn serialize<S: Serializer>(value: &Option<Replaced>, sink: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(Replaced::Holder(name)) => sink.serialize_str(name.as_str()),
+            Some(Replaced::Unknown) => sink.serialize_str(UNKNOWN),
             None => sink.serialize_none(),
         }
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Name>, D::Error> {
-        Option::<String>::deserialize(source)?
-            .map(|text| Name::new(&text).ok_or_else(|| D::Error::custom("not a name")))
-            .transpose()
+    pub fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Option<Replaced>, D::Error> {
+        let read = |text: String| match text.as_str() {
+            UNKNOWN => Ok(Replaced::Unknown),
+            text => Name::new(text)
+                .map(Replaced::Holder)
+                .ok_or_else(|| D::Error::custom("not a name")),
+        };
+        Option::<String>::deserialize(source)?.map(read).transpose()
     }
 }
 
