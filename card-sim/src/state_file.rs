@@ -46,12 +46,7 @@ impl Store for StateFile {
     }
 
     fn commit(&mut self, changes: &[Change<'_>]) -> Result<(), StoreError> {
-        let keys: Vec<[u8; 2]> = changes
-            .iter()
-            .map(|change| match change {
-                Change::Put(record, _) | Change::Erase(record) => key(*record),
-            })
-            .collect();
+        let keys: Vec<[u8; 2]> = changes.iter().map(|change| key(change.record())).collect();
         let changes: Vec<journal::Change<'_>> = keys
             .iter()
             .zip(changes)

@@ -95,11 +95,11 @@ pub(crate) fn compare(
         return Err(Refusal::WrongDigits { tries_left: spent });
     }
     let mut changes = Vec::with_capacity(on_success.len() + 1);
-    changes.push(Change::Put(tries, full_tries(full)));
-    changes.extend(on_success.iter().map(|change| match change {
-        Change::Put(record, value) => Change::Put(*record, value),
-        Change::Erase(record) => Change::Erase(*record),
-    }));
+    // A new value of the very reference that was compared brings its tries along.
+    if on_success.iter().all(|change| change.record() != tries) {
+        changes.push(Change::Put(tries, full_tries(full)));
+    }
+    changes.extend_from_slice(on_success);
     world.store.commit(&changes)?;
     Ok(())
 }

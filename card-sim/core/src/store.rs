@@ -1,6 +1,6 @@
 //! Durable records (§15.1). A read error is never "absent"; a commit is atomic and durable when it returns.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
@@ -75,11 +75,21 @@ impl Record {
 }
 
 /// One change of a commit.
+#[derive(Clone, Copy)]
 pub enum Change<'a> {
     /// Writes a record.
     Put(Record, &'a [u8]),
     /// Removes a record; nothing happens when there is none.
     Erase(Record),
+}
+
+impl Change<'_> {
+    /// The record that changes.
+    pub fn record(&self) -> Record {
+        match self {
+            Self::Put(record, _) | Self::Erase(record) => *record,
+        }
+    }
 }
 
 /// The storage failed; what was to be written is not, and what was read is unknown.
@@ -95,7 +105,7 @@ pub trait Store {
     /// Reads a record. `Ok(None)` means that there is none; an error is never that.
     fn read(&self, record: Record) -> Result<Option<Value>, StoreError>;
 
-    /// Applies all changes or none; they are durable when this returns `Ok`. After an error, old or new may be in force.
+    /// Applies all changes or none, each to another record; they are durable when this returns `Ok`. After an error, old or new may be in force.
     fn commit(&mut self, changes: &[Change<'_>]) -> Result<(), StoreError>;
 
     /// The numbers of all records, rising.
@@ -195,7 +205,8 @@ impl Store for MemoryStore {
     }
 
     fn commit(&mut self, changes: &[Change<'_>]) -> Result<(), StoreError> {
-        if self.off {
+        let named: BTreeSet<Record> = changes.iter().map(Change::record).collect();
+        if self.off || named.len() < changes.len() {
             return Err(StoreError);
         }
         let fault = self
