@@ -281,7 +281,7 @@ pub fn card(card: &CardArguments, verb: &CardVerb, format: Format) -> Result<(),
     with_card(card, |mut session, person| {
         if let CardVerb::Reset { .. } = verb {
             person.verify_pin(&mut session)?;
-            let name = *session.card();
+            let name = session.card();
             session.factory_reset().map_err(Failure::failed)?;
             eprintln!("Card {name} is blank. It can be certified again with `certify card`.");
             return Ok(());
