@@ -49,8 +49,9 @@ class Session:
         rest, command = answer, commands[-1]
         while len(rest) > 256:
             piece, rest = rest[:256], rest[256:]
-            self.step(comment, command, piece + bytes([0x61, len(rest) if len(rest) < 256 else 0]))
-            command = bytes.fromhex("00c0000000")
+            waiting = bytes([len(rest) if len(rest) < 256 else 0])
+            self.step(comment, command, piece + b"\x61" + waiting)
+            command = bytes.fromhex("00c00000") + waiting
         self.step(comment, command, rest + status)
 
     def step(self, comment, command, response):
