@@ -164,7 +164,7 @@ class Session:
         self.secured("VERIFY", VERIFY, PIN, le=None)
         self.secured("vault WRITE", write, data, le=None)
         self.secured("vault READ", read, name, content, le=bytes.fromhex("fffd"))
-        self.secured("vault READ, no such object", read, tlv(0x80, b"none"), status=bytes.fromhex("6a82"))
+        self.secured("vault READ, no such object", read, tlv(0x80, b"none"), status=bytes.fromhex("6a82"), le=bytes.fromhex("fffd"))
 
 
 def whole():
