@@ -91,7 +91,7 @@ impl Application for Clumsy {
     }
 }
 
-/// ST-12, ST-20 to ST-24, ST-30 to ST-35, ST-40 to ST-47, ST-50 to ST-54.
+/// ST-09, ST-12, ST-21, ST-23, ST-30, ST-33, ST-34, ST-40, ST-44, ST-45, ST-46, ST-47, ST-50, ST-53, ST-54: each as bytes.
 #[test]
 fn the_terminal_sends_a_whole_life_byte_for_byte() {
     let (group, tests) = group(test_vectors::SESSION, "Life");

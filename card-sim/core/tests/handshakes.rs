@@ -10,7 +10,8 @@ use apdu::codec::status::StatusWord;
 use apdu::identifier::header;
 use bench::*;
 
-/// ST-20 to ST-23, ST-40 to ST-47: the whole of Fig. 5 from the card's side.
+/// ST-22, ST-32, ST-34, ST-43: Fig. 5 from the card's side. Each side's proof is checked over both randoms; `bench` holds
+/// the terminal's side step by step.
 #[test]
 fn a_terminal_that_has_paired_reconnects_and_a_stranger_does_not() {
     let mut bench = Bench::operational();
@@ -236,7 +237,7 @@ fn a_failed_reconnect_leaves_the_store_as_it_was() {
     assert!(terminal.reconnect(&mut bench, &mut key).is_some());
 }
 
-/// §8.4: the ratchet moves before the first command is executed; an old key opens nothing.
+/// ST-06, §8.4: the ratchet moves before the first command is executed; an old key opens nothing.
 #[test]
 fn a_session_costs_one_commit_and_the_old_key_is_dead() {
     let mut bench = Bench::operational();
@@ -268,7 +269,7 @@ fn plain_commands_in_a_session_end_it() {
     );
 }
 
-/// The same terminal pairs again into the same slot; a 17th terminal replaces the least recently used.
+/// ST-07: the same terminal pairs again into the same slot; a 17th terminal replaces the least recently used.
 #[test]
 fn slots_are_reused_by_holder_then_freed_by_age() {
     let mut bench = Bench::operational();

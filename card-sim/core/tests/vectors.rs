@@ -17,7 +17,8 @@ impl Entropy for Tape {
     }
 }
 
-/// ST-20 to ST-23, ST-27, ST-30 to ST-35, ST-40 to ST-47, ST-50 to ST-54, ST-60 to ST-62.
+/// ST-21, ST-22, ST-27, ST-30, ST-31, ST-32, ST-34, ST-35, ST-40, ST-41, ST-42, ST-44, ST-45, ST-46, ST-47, ST-50, ST-51,
+/// ST-52, ST-54, ST-60, ST-62: each as bytes.
 #[test]
 fn the_card_answers_a_whole_life_byte_for_byte() {
     let (group, tests) = group(test_vectors::SESSION, "Life");

@@ -23,7 +23,8 @@ const ARROWS: [(&str, Sees); 12] = [
 ];
 
 /// What only tests may need besides. The station's tests bring a real card to the real station.
-const TEST_ARROWS: [(&str, &str); 1] = [("certify-tool", "card-core")];
+const TEST_ARROWS: [(&str, &str); 2] =
+    [("certify-tool", "card-core"), ("certify-tool", "card-sim")];
 
 /// The evidence: every test may need it, no product may.
 const EVIDENCE: &str = "test-vectors";
