@@ -162,8 +162,7 @@ impl<'t> Exchange<'t> {
         }
         let expected = match command.expects {
             Expects::Nothing => None,
-            Expects::Short => Some(256),
-            Expects::Long => Some(65_536),
+            Expects::Short | Expects::Long => Some(65_536), // Le = 0000
         };
         let bytes = Command {
             header: command.header,

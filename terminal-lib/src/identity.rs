@@ -6,7 +6,7 @@
 
 use crate::store::record::PairingRecord;
 use crate::store::{
-    Change, Fields, IdentityName, Key, PairingStore, StoreError, begin, malformed, push,
+    Change, Fields, IdentityName, Key, PairingStore, StoreError, begin, end, malformed, push,
 };
 use crate::trust::{ListAge, Trust};
 use apdu::certificate::{
@@ -306,7 +306,7 @@ impl Own {
             push(&mut record, 0x84, requested.holder.as_bytes());
             push(&mut record, 0x85, &requested.nonce);
         }
-        record
+        end(record)
     }
 
     fn decode(record: &[u8]) -> Result<Self, StoreError> {
@@ -416,7 +416,7 @@ impl Trusted {
         if let Some(list) = &self.list {
             push(&mut record, 0x83, list.encoded());
         }
-        Change::Put(Key::trust(identity), record)
+        Change::Put(Key::trust(identity), end(record))
     }
 
     fn decode(record: &[u8]) -> Result<Self, StoreError> {

@@ -236,8 +236,8 @@ impl<'s> Session<'s> {
     }
 
     /// The card's proven name.
-    pub fn card(&self) -> &Name {
-        &self.card
+    pub fn card(&self) -> Name {
+        self.card
     }
 
     /// The card's holder hash.

@@ -153,12 +153,12 @@ fn a_short_command_stays_short_on_a_card_with_extended_length() {
     let forms: Vec<_> = reader
         .commands
         .iter()
-        .map(|bytes| Command::parse(bytes).unwrap().form)
+        .map(|bytes| Command::parse(bytes).unwrap())
+        .map(|command| (command.form, command.expected))
         .collect();
     assert_eq!(
         forms,
-        [Form::Short, Form::Extended, Form::Short],
-        "{forms:?}"
+        [(Form::Short, Some(256)), (Form::Extended, Some(65_536))]
     );
 }
 

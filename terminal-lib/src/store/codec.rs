@@ -1,9 +1,11 @@
-//! How records are written: a version byte, then BER-TLV objects in a fixed order.
+//! How records are written: a version byte, BER-TLV objects in a fixed order, and an object that says that this is all.
 
 use super::StoreError;
 use apdu::codec::tlv::{Reader, Tag, TlvError, put_object};
 use apdu::crypto::SecretBytes;
 
+/// The last object, empty: a record that was cut between two objects must not look like a shorter one.
+const END: u32 = 0x8F;
 /// The version this program writes, and the only one it reads.
 const VERSION: u8 = 1;
 /// Room that is reserved at once, so that a growing record leaves no copy of a key behind.
@@ -24,6 +26,12 @@ pub(crate) fn push(record: &mut SecretBytes, tag: u32, value: &[u8]) {
         *record = larger; // the smaller one is wiped
     }
     put_object(record, Tag(tag), value);
+}
+
+/// Says that this is all.
+pub(crate) fn end(mut record: SecretBytes) -> SecretBytes {
+    push(&mut record, END, &[]);
+    record
 }
 
 pub(crate) fn malformed(what: &'static str) -> StoreError {
@@ -72,7 +80,9 @@ impl<'a> Fields<'a> {
         Ok(values)
     }
 
-    pub(crate) fn finish(self) -> Result<(), StoreError> {
+    /// Nothing but the end may be left.
+    pub(crate) fn finish(mut self) -> Result<(), StoreError> {
+        let [] = self.fixed(END)?;
         let error = self.error();
         self.reader.finish().map_err(error)
     }

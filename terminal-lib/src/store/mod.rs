@@ -9,7 +9,7 @@ mod key;
 mod memory;
 pub mod record;
 
-pub(crate) use codec::{Fields, begin, malformed, push};
+pub(crate) use codec::{Fields, begin, end, malformed, push};
 pub use file::FileStore;
 pub use key::{IdentityName, Key};
 pub use memory::{Fault, MemoryStore};

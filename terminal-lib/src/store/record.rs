@@ -1,6 +1,8 @@
 //! What is kept about the pairing with one card (§15.2).
 
-use super::{Change, Fields, IdentityName, Key, PairingStore, StoreError, begin, malformed, push};
+use super::{
+    Change, Fields, IdentityName, Key, PairingStore, StoreError, begin, end, malformed, push,
+};
 use apdu::certificate::{Certificate, Date, HolderHash, KeyId, Name, ProvenCertificate, Role};
 use apdu::crypto::{Secret, SecretBytes};
 use apdu::handshake::PairingKey;
@@ -186,7 +188,7 @@ impl PairingRecord {
             push(&mut record, 0x8A, &set_up.to_bcd());
             push(&mut record, 0x8B, key.expose());
         }
-        record
+        end(record)
     }
 
     /// Reads a stored record.

@@ -319,7 +319,7 @@ fn transmit(card: &Card, command: &[u8], buffer: &mut [u8]) -> Answer {
         Ok(response) => Ok(response.to_vec()),
         // Readers without extended length say the same as readers without a card.
         Err(Error::NotTransacted)
-            if command.len() > LONGEST_SHORT_COMMAND && card.status().is_ok() =>
+            if command.len() > LONGEST_SHORT_COMMAND && card.status2_owned().is_ok() =>
         {
             Err(TransportError::Reader(
                 "it did not take a long command".into(),
