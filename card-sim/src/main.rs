@@ -60,6 +60,9 @@ struct RunArguments {
     /// Another vpcd, or a terminal that listens itself: HOST:PORT
     #[arg(long, value_name = "ADDRESS", conflicts_with = "slot")]
     connect: Option<String>,
+    /// Print a line for every command: lengths and status words, no content
+    #[arg(long)]
+    trace: bool,
 }
 
 /// What stopped the command, and what to do about it.
@@ -139,13 +142,14 @@ fn plug_in(path: &Path, how: &RunArguments) -> Result<(), Failure> {
         "Card {} goes to the reader at {address}; Ctrl-C pulls it out",
         path.display()
     );
-    let mut told = false;
+    let (mut told, trace) = (false, how.trace);
     let mut client = VpcdClient::new(&address).on_event(move |event| {
+        let unreachable = matches!(event, Event::Unreachable { .. });
         // A driver that is not there is said once, not at every try.
-        if !matches!(event, Event::Unreachable { .. }) || !told {
+        if !(unreachable && told) && (trace || !matches!(event, Event::Exchange { .. })) {
             eprintln!("card-sim: {event}");
         }
-        told = matches!(event, Event::Unreachable { .. });
+        told = unreachable;
     });
     Ok(client.run(&mut card, &StopFlag::default())?)
 }

@@ -20,7 +20,10 @@ use zeroize::Zeroizing;
 /// `tally session`: what a session is like.
 pub fn session(card: &CardArguments, format: Format) -> Result<(), Failure> {
     with_card(card, |mut session, person| {
-        let status = session.status().map_err(Failure::failed)?;
+        let status = match session.first_status() {
+            Some(status) => *status,
+            None => session.status().map_err(Failure::failed)?,
+        };
         let services = session.services().map_err(Failure::failed)?;
         let names: Vec<_> = services.iter().map(service_name).collect();
         match format {
