@@ -1,182 +1,13 @@
 //! The verbs of `tally` against a virtual card that plugs itself in, without a card service.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
-use apdu::certificate::{Certificate, CertificateFields, Date, Name, Request, Role};
-use apdu::crypto::PrivateKey;
-use apdu::message::personalise::KeyOrder;
-use apdu::message::pin::{Digits, Reference};
-use card_sim::body::VirtualCard;
-use card_sim::state_file::StateFile;
-use card_sim::vpcd::{Body, StopFlag, VpcdClient};
-use getrandom::SysRng;
+mod desk;
+
+use desk::Desk;
 use serde_json::Value;
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::thread::JoinHandle;
-use terminal_lib::identity;
-use terminal_lib::personalise::Station;
-use terminal_lib::store::{FileStore, IdentityName};
-use terminal_lib::transport::in_process::{InProcess, LocalCard};
-
-const ROOT: &str = "ZZTALLYROOT00001";
-
-fn key(byte: u8) -> PrivateKey {
-    PrivateKey::from_scalar(&[byte; 32]).unwrap()
-}
-
-fn sign(holder: &str, role: Role, public: apdu::crypto::PublicKey) -> Certificate {
-    let fields = CertificateFields {
-        issuer: Name::new(ROOT).unwrap(),
-        holder: Name::new(holder).unwrap(),
-        role,
-        epoch: 1,
-        key: public,
-        from: Date::new(2026, 11, 1).unwrap(),
-        until: Date::new(2040, 1, 1).unwrap(),
-    };
-    let signature = key(1).sign(&fields.encode_body());
-    Certificate::assemble(fields, signature)
-}
-
-fn certified(request: &Request) -> Certificate {
-    let asked = request.fields();
-    sign(asked.holder.as_str(), asked.role, asked.key.clone())
-}
-
-struct InTheStation(VirtualCard<StateFile, SysRng>);
-
-impl LocalCard for InTheStation {
-    fn reset(&mut self) -> Vec<u8> {
-        self.0.power_on();
-        self.0.atr()
-    }
-
-    fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
-        self.0.transmit(command)
-    }
-}
-
-/// A certified card in a file and a certified terminal in another, and a card that plugs itself in.
-struct Desk {
-    folder: tempfile::TempDir,
-    address: String,
-    stop: StopFlag,
-    card: Option<JoinHandle<()>>,
-}
-
-impl Desk {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let root = sign(ROOT, Role::Authority, key(1).public_key());
-        let state = StateFile::create(&folder.path().join("card.state")).unwrap();
-        let mut reader = InProcess::new(InTheStation(VirtualCard::new(state, SysRng)));
-        let mut station = Station::begin(&mut reader).unwrap();
-        station
-            .set_pin(&Digits::new(Reference::Pin, b"271828").unwrap())
-            .unwrap();
-        station
-            .set_puk(&Digits::new(Reference::Puk, b"31415926").unwrap())
-            .unwrap();
-        station.store_root(&root).unwrap();
-        let order = KeyOrder {
-            issuer: Name::new(ROOT).unwrap(),
-            holder: Name::new("ZZTALLYCARD00001").unwrap(),
-            nonce: [7; 16],
-        };
-        let request = station.generate_key(&order).unwrap();
-        station.store_certificate(&certified(&request)).unwrap();
-        station.activate().unwrap();
-        drop(station);
-
-        let mut store = FileStore::open_or_create(folder.path().join("terminal.store")).unwrap();
-        let identity = IdentityName::new("default").unwrap();
-        let (issuer, holder) = (
-            Name::new(ROOT).unwrap(),
-            Name::new("ZZTALLYTERM00001").unwrap(),
-        );
-        let request =
-            identity::create_request(&mut store, &identity, issuer, holder, [8; 16], &mut SysRng)
-                .unwrap();
-        let today = Date::new(2026, 11, 2).unwrap();
-        identity::install(&mut store, &identity, &certified(&request), &[root], today).unwrap();
-
-        for (file, content) in [
-            ("pin", "271828"),
-            ("wrong", "000000"),
-            ("new", "161803"),
-            ("puk", "31415926"),
-        ] {
-            fs::write(folder.path().join(file), content).unwrap();
-        }
-        // A port that is free now; the verbs listen on it one after the other.
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
-        let stop = StopFlag::default();
-        let mut body = reader.into_card().0;
-        let (plug, flag) = (address.clone(), stop.clone());
-        let card = std::thread::spawn(move || {
-            VpcdClient::new(plug)
-                .on_event(|_| {})
-                .run(&mut body, &flag)
-                .unwrap();
-        });
-        Self {
-            folder,
-            address,
-            stop,
-            card: Some(card),
-        }
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
-    }
-
-    fn tally(&self, verb: &[&str], more: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_tally"))
-            .args(verb)
-            .args(["--listen", &self.address, "--store"])
-            .arg(self.path("terminal.store"))
-            .args(more)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
-    }
-
-    /// With the right PIN at hand, and no questions.
-    fn ok(&self, verb: &[&str], more: &[&str]) -> String {
-        let pin = ["--pin-file", "pin", "--pairing", "auto"];
-        let output = self.tally(verb, &[&pin, more].concat());
-        assert!(
-            output.status.success(),
-            "{verb:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn code(&self, verb: &[&str], more: &[&str]) -> i32 {
-        let output = self.tally(verb, more);
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!said.contains("panicked"), "{verb:?}: {said}");
-        output.status.code().unwrap()
-    }
-}
-
-impl Drop for Desk {
-    fn drop(&mut self) {
-        self.stop.raise();
-        if let Some(card) = self.card.take() {
-            let _ = card.join();
-        }
-    }
-}
+use std::path::Path;
+use std::process::Command;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
@@ -185,7 +16,7 @@ fn json(text: &str) -> Value {
 /// ST-26, ST-27: the second process start reconnects without set-up and without a PIN.
 #[test]
 fn a_session_pairs_once_and_reconnects_ever_after() {
-    let desk = Desk::new();
+    let desk = Desk::listening();
     assert_eq!(desk.code(&["session"], &[]), 4, "nobody to ask: no pairing");
     assert_eq!(
         desk.code(&["session"], &["--pairing", "auto", "--pin-file", "wrong"]),
@@ -223,7 +54,7 @@ fn a_session_pairs_once_and_reconnects_ever_after() {
 /// ST-03, ST-11: both services through the command line; large objects survive the way there and back.
 #[test]
 fn vault_and_counter_keep_what_they_are_given() {
-    let desk = Desk::new();
+    let desk = Desk::listening();
     let content: Vec<u8> = (0..20_000u32)
         .map(|n| u8::try_from(n % 251).unwrap())
         .collect();
@@ -259,7 +90,7 @@ fn vault_and_counter_keep_what_they_are_given() {
 /// ST-25, ST-41 from the outside: wrong codes are counted, the PUK helps, a reset leaves a blank card.
 #[test]
 fn pin_puk_and_reset_do_what_they_say() {
-    let desk = Desk::new();
+    let desk = Desk::listening();
     desk.ok(&["session"], &[]);
     assert_eq!(
         desk.code(
