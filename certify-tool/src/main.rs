@@ -1,2 +1,35 @@
-//! The authority's hand: certifies cards and terminals.
-fn main() {}
+//! The command `certify`: the authority's hand (Figure 9 of the patent; `docs/protocol.md` §7, §11.8, §13).
+//!
+//! | module | job |
+//! |---|---|
+//! | `cli` | what a person may type |
+//! | `verb` | one file per verb |
+//! | `place` | where the authority is, and what time it is |
+//! | `files` | certificates, requests and lists in files and streams, DER and PEM |
+//! | `secret` | passphrase, PIN and PUK: by prompt or from a file, never from an argument |
+//! | `sheet` | results for people and for programs |
+//! | `failure` | one line and one exit code |
+//!
+//! What is decided about a request is decided in the package `authority`; what a card is sent, in `terminal-lib`.
+
+mod cli;
+mod failure;
+mod files;
+mod place;
+mod reader;
+mod secret;
+mod sheet;
+mod verb;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match verb::run(&cli::Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("certify: {}", sheet::escaped(failure.message()));
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a person may type.
+
+use authority::{CARD_YEARS, ROOT_YEARS, TERMINAL_YEARS};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Certify cards and terminals, so that they can trust each other when they meet.
+///
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 verification failed, 4 authentication failed.
+#[derive(Parser)]
+#[command(name = "certify", version)]
+pub struct Arguments {
+    /// The authority's folder [default: tallystick/authority in the user's data folder]
+    #[arg(long, global = true, value_name = "FOLDER", env = "TALLY_AUTHORITY")]
+    pub dir: Option<PathBuf>,
+    /// How to print results
+    #[arg(long, global = true, value_enum, default_value_t = Style::Text)]
+    pub output_format: Style,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Style {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// How certificates and lists are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Encoding {
+    /// Text between BEGIN and END lines
+    Pem,
+    /// The bytes themselves
+    Der,
+}
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// The authority itself
+    #[command(subcommand)]
+    Ca(CaVerb),
+    /// Personalise a blank card: PIN, PUK, root, key, certificate, activation
+    Card(CardArguments),
+    /// Give out a nonce, so that a terminal elsewhere can make its request (`tally identity request`)
+    Challenge(NameArguments),
+    /// Certify a terminal: from its request file, or directly in its store
+    Terminal(TerminalArguments),
+    /// Show what a certificate, request or status list says; nothing is verified but a request's own proof
+    Inspect {
+        /// The file, PEM or DER; `-` is standard input
+        file: PathBuf,
+    },
+    /// Verify a certificate against a root
+    Verify(VerifyArguments),
+    /// List the holders of certificates
+    List,
+    /// Write a certificate or the newest status list once more
+    Export {
+        /// `root`, `list`, or a holder's name
+        what: String,
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Revoke a holder, and publish the next status list
+    Revoke {
+        /// The holder's name
+        name: String,
+        /// Why: one line for the ledger
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        #[command(flatten)]
+        output: OutputArguments,
+        #[command(flatten)]
+        passphrase: PassphraseArguments,
+    },
+    /// Sign and publish the next status list
+    StatusList {
+        /// Cut off every certificate issued so far: the minimum epoch rises, and all must be certified again
+        #[arg(long)]
+        cut_off_all: bool,
+        #[command(flatten)]
+        output: OutputArguments,
+        #[command(flatten)]
+        passphrase: PassphraseArguments,
+    },
+    /// The account of everything the authority did
+    #[command(subcommand)]
+    Ledger(LedgerVerb),
+}
+
+#[derive(Subcommand)]
+pub enum CaVerb {
+    /// Make a new authority: key, root certificate, ledger
+    Init {
+        /// The authority's name: 8 to 16 capital letters and digits, beginning with two letters
+        #[arg(long, value_name = "CAR")]
+        name: String,
+        /// Years the root is good for
+        #[arg(long, default_value_t = ROOT_YEARS, value_parser = clap::value_parser!(u8).range(1..=50))]
+        years: u8,
+        #[command(flatten)]
+        passphrase: PassphraseArguments,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum LedgerVerb {
+    /// Verify the chain and every signature in it
+    Verify {
+        /// A head noted earlier: the ledger must still hold that line
+        #[arg(long, value_name = "HASH")]
+        head: Option<String>,
+    },
+}
+
+#[derive(Args)]
+pub struct PassphraseArguments {
+    /// Read the key's passphrase from the first line of this file instead of asking
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Which name the holder gets.
+#[derive(Args)]
+pub struct NameArguments {
+    /// The holder's name: 8 to 16 capital letters and digits, beginning with two letters
+    #[arg(long, value_name = "CHR")]
+    pub name: Option<String>,
+    /// Give the next free number under this prefix [default: ZZTALLYCARD or ZZTALLYTERM]
+    #[arg(long, value_name = "PREFIX", conflicts_with = "name")]
+    pub prefix: Option<String>,
+    /// Certify again, on purpose: in place of the holder --name (or of one whose name is lost), under a new name
+    #[arg(long)]
+    pub recertify: bool,
+}
+
+#[derive(Args)]
+pub struct OutputArguments {
+    /// Where to write it; `-` is standard output
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub out: PathBuf,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Encoding::Pem)]
+    pub format: Encoding,
+}
+
+#[derive(Args)]
+pub struct CardArguments {
+    /// The reader, by part of its name
+    #[arg(
+        long,
+        value_name = "PART",
+        required_unless_present = "listen",
+        conflicts_with = "listen"
+    )]
+    pub reader: Option<String>,
+    /// No reader: listen here for a virtual card (`card-sim run --connect ADDRESS`)
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub name: NameArguments,
+    /// Years the certificate is good for
+    #[arg(long, default_value_t = CARD_YEARS, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub years: u8,
+    /// Read the card's PIN (6 to 12 digits) from the first line of this file instead of asking
+    #[arg(long, value_name = "FILE")]
+    pub pin_file: Option<PathBuf>,
+    /// Read the card's PUK (8 to 16 digits) from the first line of this file instead of drawing one
+    #[arg(long, value_name = "FILE")]
+    pub puk_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub passphrase: PassphraseArguments,
+}
+
+#[derive(Args)]
+pub struct TerminalArguments {
+    /// The terminal's request, PEM or DER; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["store", "identity", "name", "prefix", "recertify"])]
+    pub request: Option<PathBuf>,
+    /// The terminal's store on this machine: request, certificate and root go there directly [default without --request:
+    /// tallystick/terminal.store in the user's data folder, where `tally` looks]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["out", "format"])]
+    pub store: Option<PathBuf>,
+    /// Which of the store's identities to certify
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub identity: String,
+    #[command(flatten)]
+    pub name: NameArguments,
+    /// Years the certificate is good for
+    #[arg(long, default_value_t = TERMINAL_YEARS, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub years: u8,
+    #[command(flatten)]
+    pub output: OutputArguments,
+    #[command(flatten)]
+    pub passphrase: PassphraseArguments,
+}
+
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// The certificate, PEM or DER; `-` is standard input
+    pub certificate: PathBuf,
+    /// The root that is trusted
+    #[arg(long, value_name = "FILE")]
+    pub root: PathBuf,
+    /// A link certificate from that root to the certificate's issuer
+    #[arg(long, value_name = "FILE")]
+    pub link: Option<PathBuf>,
+    /// A status list
+    #[arg(long, value_name = "FILE")]
+    pub list: Option<PathBuf>,
+    /// The day to verify for, YYYY-MM-DD [default: today]
+    #[arg(long, value_name = "DATE")]
+    pub at: Option<String>,
+}

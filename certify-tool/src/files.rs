@@ -1,0 +1,143 @@
+//! Certificates, requests and lists in files and streams. PEM or DER on the way in, whichever it is.
+
+use crate::cli::{Encoding, OutputArguments};
+use crate::failure::Failure;
+use apdu::certificate::{Certificate, CertificateError, Request, StatusList, pem};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Longest file that is read, bytes. A full status list has 1,300 in PEM.
+const MAX_INPUT: u64 = 65_536;
+
+/// What a file may hold.
+pub enum Content {
+    Certificate(Certificate),
+    Request(Request),
+    List(StatusList),
+}
+
+/// The bytes of a file, or of standard input for `-`.
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let cannot =
+        |error: io::Error| Failure::failed(format!("cannot read {}: {error}", shown(path)));
+    let mut bytes = Vec::new();
+    if is_stream(path) {
+        let limited = io::stdin().lock().take(MAX_INPUT + 1);
+        { limited }.read_to_end(&mut bytes).map_err(cannot)?;
+    } else {
+        let file = File::open(path).map_err(cannot)?;
+        file.take(MAX_INPUT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(cannot)?;
+    }
+    if bytes.len() as u64 > MAX_INPUT {
+        return Err(Failure::failed(format!(
+            "{} is longer than any certificate, request or list",
+            shown(path)
+        )));
+    }
+    Ok(bytes)
+}
+
+/// A certificate from a file. What is none does not verify: exit code 3.
+pub fn certificate(path: &Path) -> Result<Certificate, Failure> {
+    decode(path, pem::CERTIFICATE, Certificate::decode)
+}
+
+/// A request from a file; its proof of possession holds.
+pub fn request(path: &Path) -> Result<Request, Failure> {
+    decode(path, pem::REQUEST, Request::decode)
+}
+
+/// A status list from a file.
+pub fn status_list(path: &Path) -> Result<StatusList, Failure> {
+    decode(path, pem::STATUS_LIST, StatusList::decode)
+}
+
+fn decode<T>(
+    path: &Path,
+    label: &'static str,
+    decode: fn(&[u8]) -> Result<T, CertificateError>,
+) -> Result<T, Failure> {
+    let wrong = |error: String| Failure::verification(format!("{}: {error}", shown(path)));
+    let bytes = pem::decode(label, &read(path)?).map_err(|error| wrong(error.to_string()))?;
+    decode(&bytes).map_err(|error| wrong(error.to_string()))
+}
+
+/// Whatever of the three a file holds.
+pub fn content(path: &Path) -> Result<Content, Failure> {
+    let bytes = read(path)?;
+    let der = |label| pem::decode(label, &bytes).ok();
+    let certificate = der(pem::CERTIFICATE).map(|der| Certificate::decode(&der));
+    if let Some(Ok(certificate)) = certificate {
+        return Ok(Content::Certificate(certificate));
+    }
+    if let Some(Ok(request)) = der(pem::REQUEST).map(|der| Request::decode(&der)) {
+        return Ok(Content::Request(request));
+    }
+    if let Some(Ok(list)) = der(pem::STATUS_LIST).map(|der| StatusList::decode(&der)) {
+        return Ok(Content::List(list));
+    }
+    Err(Failure::failed(format!(
+        "{} holds no certificate, no request with a valid proof and no status list, neither as PEM nor as DER",
+        shown(path)
+    )))
+}
+
+/// Writes an object where the arguments say. A file appears whole or not at all.
+pub fn write(output: &OutputArguments, label: &'static str, der: &[u8]) -> Result<(), Failure> {
+    let cannot = |error: String| {
+        Failure::failed(format!(
+            "cannot write {}: {error}; it is in the ledger, `certify export` writes it once more",
+            shown(&output.out)
+        ))
+    };
+    let bytes = match output.format {
+        Encoding::Der => der.to_vec(),
+        Encoding::Pem => pem::encode(label, der)
+            .map_err(|error| cannot(error.to_string()))?
+            .into_bytes(),
+    };
+    let written = if is_stream(&output.out) {
+        let mut stream = io::stdout().lock();
+        stream.write_all(&bytes).and_then(|()| stream.flush())
+    } else {
+        replace(&output.out, &bytes)
+    };
+    written.map_err(|error| cannot(error.to_string()))
+}
+
+/// Whether results of this output go to standard output, so that words must not.
+pub fn is_stream(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.part", std::process::id()));
+    let beside = PathBuf::from(beside);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&beside)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside); // it may not exist
+    }
+    written
+}
+
+fn shown(path: &Path) -> String {
+    if is_stream(path) {
+        "standard input or output".into()
+    } else {
+        path.display().to_string()
+    }
+}

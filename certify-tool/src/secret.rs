@@ -1,0 +1,154 @@
+//! Passphrase, PIN and PUK: by prompt without echo, or from a file; never from an argument.
+
+use crate::cli::PassphraseArguments;
+use crate::failure::Failure;
+use apdu::crypto::Entropy;
+use apdu::message::pin::{Digits, Reference};
+use authority::custody::MIN_PASSPHRASE;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Longest file with a secret that is read, bytes.
+const MAX_SECRET: usize = 1_024;
+/// Digits of a PUK that is drawn here.
+const PUK_LENGTH: usize = 8;
+
+/// The first line of a file, without its end.
+fn first_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let cannot = |why: &str| Failure::failed(format!("cannot read {}: {why}", path.display()));
+    let mut bytes = Zeroizing::new(vec![0; MAX_SECRET]); // never grows, so no copy stays behind
+    let mut file = File::open(path).map_err(|error| cannot(&error.to_string()))?;
+    let mut length = 0;
+    while let Some(rest) = bytes.get_mut(length..).filter(|rest| !rest.is_empty()) {
+        match file.read(rest) {
+            Ok(0) => break,
+            Ok(more) => length += more,
+            Err(error) => return Err(cannot(&error.to_string())),
+        }
+    }
+    let end = bytes
+        .iter()
+        .take(length)
+        .position(|byte| matches!(byte, b'\n' | b'\r'));
+    match end {
+        None if length == MAX_SECRET => Err(cannot("its first line is too long")),
+        end => {
+            let (line, rest) = bytes.split_at_mut(end.unwrap_or(length));
+            rest.zeroize();
+            Ok(Zeroizing::new(line.to_vec()))
+        }
+    }
+}
+
+fn prompt(what: &str, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    rpassword::prompt_password(format!("{what}: "))
+        .map(|typed| Zeroizing::new(typed.into_bytes()))
+        .map_err(|error| {
+            Failure::failed(format!(
+                "cannot ask for it here ({error}); use {option} FILE"
+            ))
+        })
+}
+
+/// The passphrase of the authority's key.
+pub fn passphrase(arguments: &PassphraseArguments) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match &arguments.passphrase_file {
+        Some(path) => first_line(path),
+        None => prompt("Passphrase of the authority's key", "--passphrase-file"),
+    }
+}
+
+/// A passphrase for a new key: asked for twice.
+pub fn new_passphrase(arguments: &PassphraseArguments) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if arguments.passphrase_file.is_some() {
+        return passphrase(arguments);
+    }
+    let what = format!("New passphrase, at least {MIN_PASSPHRASE} characters");
+    twice(&what, "--passphrase-file")
+}
+
+fn twice(what: &str, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let first = prompt(what, option)?;
+    let second = prompt("The same again", option)?;
+    if apdu::crypto::equal(&first, &second) {
+        Ok(first)
+    } else {
+        Err(Failure::failed("the two differ; nothing was done"))
+    }
+}
+
+/// The PIN for a new card.
+pub fn new_pin(file: Option<&Path>) -> Result<Digits, Failure> {
+    let typed = match file {
+        Some(path) => first_line(path)?,
+        None => twice("PIN for the card, 6 to 12 digits", "--pin-file")?,
+    };
+    Digits::new(Reference::Pin, &typed).ok_or_else(|| Failure::usage("a PIN is 6 to 12 digits"))
+}
+
+/// The PUK from a file.
+pub fn puk_from_file(path: &Path) -> Result<Digits, Failure> {
+    Digits::new(Reference::Puk, &first_line(path)?)
+        .ok_or_else(|| Failure::usage("a PUK is 8 to 16 digits"))
+}
+
+/// A random PUK of 8 digits, every one equally likely.
+pub fn draw_puk(entropy: &mut dyn Entropy) -> Result<Digits, Failure> {
+    let mut digits = Zeroizing::new(Vec::with_capacity(PUK_LENGTH));
+    while digits.len() < PUK_LENGTH {
+        let byte = entropy.secret::<1>().map_err(Failure::failed)?;
+        let [byte] = *byte.expose();
+        if byte < 250 {
+            digits.push(b'0' + byte % 10); // 250 is a multiple of 10
+        }
+    }
+    Digits::new(Reference::Puk, &digits).ok_or_else(|| Failure::failed("no PUK could be drawn"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apdu::crypto::EntropyError;
+
+    struct Tape(Vec<u8>);
+
+    impl Entropy for Tape {
+        fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+            for byte in bytes {
+                *byte = self.0.pop().ok_or(EntropyError)?;
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_secret_is_the_first_line_of_its_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        for (content, line) in [
+            (&b"one two\r\nthree"[..], Some(&b"one two"[..])),
+            (b"no newline", Some(b"no newline")),
+            (b"", Some(b"")),
+            (&[b'x'; MAX_SECRET - 1], Some(&[b'x'; MAX_SECRET - 1])),
+            (&[b'x'; MAX_SECRET], None),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let read = first_line(&path).ok();
+            assert!(read.as_deref().map(Vec::as_slice) == line);
+        }
+        assert!(first_line(&folder.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn a_drawn_puk_has_eight_digits_and_no_digit_is_favoured() {
+        let mut tape = Tape(vec![249, 250, 255, 0, 1, 2, 3, 4, 5, 16]);
+        let puk = draw_puk(&mut tape).unwrap_or_else(|failure| panic!("{}", failure.message()));
+        assert_eq!(puk.expose(), b"65432109");
+        assert!(
+            draw_puk(&mut Tape(vec![1; 7])).is_err(),
+            "no randomness, no PUK"
+        );
+    }
+}

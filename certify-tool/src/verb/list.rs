@@ -1,0 +1,79 @@
+//! The holders, and their certificates once more.
+
+use crate::cli::{OutputArguments, Style};
+use crate::failure::Failure;
+use crate::sheet::{Sheet, print_all};
+use crate::{files, place};
+use apdu::certificate::{Date, pem};
+use authority::ledger::Replaced;
+use authority::{AuthorityError, Holder};
+use serde_json::Value;
+use std::path::Path;
+
+/// `certify list`.
+pub fn holders(folder: &Path, style: Style) -> Result<(), Failure> {
+    let authority = place::open(folder)?;
+    let today = place::now()?.day();
+    let sheets: Vec<Sheet> = authority
+        .holders()
+        .map(|holder| row(holder, authority.min_epoch(), today))
+        .collect();
+    if sheets.is_empty() && style == Style::Text {
+        eprintln!(
+            "{} has certified nobody yet",
+            authority.root().claims().holder
+        );
+        return Ok(());
+    }
+    print_all(&sheets, style);
+    Ok(())
+}
+
+fn row(holder: &Holder, min_epoch: u32, today: Date) -> Sheet {
+    let claims = holder.certificate.claims();
+    let state = match &holder.revoked {
+        Some(_) => "revoked",
+        None if claims.epoch < min_epoch => "cut off",
+        None if claims.until < today => "expired",
+        None => "valid",
+    };
+    let replaces = holder.replaces.map(|replaced| match replaced {
+        Replaced::Holder(name) => name.to_string(),
+        Replaced::Unknown => "unknown".into(),
+    });
+    Sheet::default()
+        .text("name", &claims.holder)
+        .text("role", &claims.role)
+        .text("valid from", &claims.from)
+        .text("valid until", &claims.until)
+        .text("state", &state)
+        .text("stored", &if holder.delivered { "yes" } else { "unknown" })
+        .text("key id", &holder.certificate.key_id())
+        .row("replaces", replaces.map_or(Value::Null, Value::from))
+        .row(
+            "reason",
+            holder.revoked.clone().map_or(Value::Null, Value::from),
+        )
+}
+
+/// `certify export`.
+pub fn export(folder: &Path, what: &str, output: &OutputArguments) -> Result<(), Failure> {
+    let authority = place::open(folder)?;
+    match what {
+        "root" => files::write(output, pem::CERTIFICATE, authority.root().encoded()),
+        "list" => {
+            let list = authority.status_list().ok_or_else(|| {
+                Failure::failed(
+                    "no status list was published yet; `certify status-list` publishes one",
+                )
+            })?;
+            files::write(output, pem::STATUS_LIST, list.encoded())
+        }
+        name => {
+            let holder = authority
+                .holder(&place::name(name)?)
+                .map_err(AuthorityError::from)?;
+            files::write(output, pem::CERTIFICATE, holder.certificate.encoded())
+        }
+    }
+}

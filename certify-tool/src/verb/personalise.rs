@@ -1,0 +1,162 @@
+//! The whole personalisation of one card (§11.8, §12.1), and its resumption where an earlier one was interrupted.
+//!
+//! ```text
+//! blank        PIN, PUK ─► root ─► key and request ─► issue ─► certificate ─► activate
+//! initialised  PIN, PUK ─► a certificate that waits in the ledger ─► activate       (else as blank)
+//! certified    PIN, PUK ─► activate
+//! ```
+//!
+//! The card's own refusals tell in which state it is: each wrong step is answered without any change.
+
+use crate::failure::Failure;
+use apdu::certificate::{Certificate, Role};
+use apdu::codec::status::StatusWord;
+use apdu::crypto::Entropy;
+use apdu::message::personalise::KeyOrder;
+use apdu::message::pin::Digits;
+use authority::custody::SigningKey;
+use authority::{Authority, Holder, Moment, NameOrder, Order};
+use terminal_lib::personalise::{PersonaliseError, Station};
+use terminal_lib::transport::Transport;
+
+/// How many waiting certificates are tried on a card.
+const MAX_WAITING: usize = 16;
+
+/// What is to be done, with everything it needs.
+pub struct Job<'a> {
+    pub authority: &'a mut Authority,
+    pub key: &'a SigningKey,
+    pub name: NameOrder,
+    pub recertify: bool,
+    pub years: u8,
+    pub pin: &'a Digits,
+    pub puk: &'a Digits,
+    pub now: Moment,
+    pub entropy: &'a mut dyn Entropy,
+    /// Hears of each step that was done.
+    pub tell: &'a mut dyn FnMut(&str),
+    /// Hears of the certificate on the card, before the card is activated for ever: what the person needs must not get
+    /// lost in between. Hears `None` when the card had a certificate already.
+    pub ready: &'a mut dyn FnMut(Option<&Certificate>),
+}
+
+/// Brings a card into use.
+pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
+    let mut station = Station::begin(card)?;
+    station.set_pin(job.pin)?;
+    (job.tell)("PIN set");
+    station.set_puk(job.puk)?;
+    (job.tell)("PUK set");
+    drop(station);
+    if let Some(certificate) = store_waiting(card, job)? {
+        (job.ready)(Some(&certificate));
+        Station::begin(card)?.activate()?;
+        (job.tell)("activated");
+        return Ok(());
+    }
+    let rooted = Station::begin(card)?.store_root(job.authority.root());
+    match rooted {
+        Ok(()) => (job.tell)("root stored"),
+        Err(PersonaliseError::NotNow { .. }) => {
+            if finish(card)? {
+                (job.ready)(None); // only now is it known that the card was that far
+                (job.tell)("activated; its certificate was stored earlier");
+                return Ok(());
+            }
+            if !job.recertify {
+                return Err(Failure::failed(SECOND_TIME));
+            }
+            (job.tell)("a root was stored earlier");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    certify(card, job)
+}
+
+/// ST-63. The root stays on a card across a factory reset, so a card cannot pass as new.
+const SECOND_TIME: &str = "this card has a root already: it was certified before and reset, or its first certification was \
+     interrupted; say --recertify to certify it again, with --name if its earlier name is known; the ledger records it";
+
+/// A card that has everything only needs to be activated. False: it has not.
+fn finish(card: &mut dyn Transport) -> Result<bool, Failure> {
+    let activated = Station::begin(card)?.activate();
+    match activated {
+        Ok(()) => Ok(true),
+        Err(PersonaliseError::NotNow { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Key and request, certificate, activation. The certificate is in the ledger before it leaves.
+fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
+    let order = Order {
+        role: Role::Card,
+        name: job.name.clone(),
+    };
+    let challenge = job.authority.order(&order, job.entropy, job.now)?;
+    let order = KeyOrder {
+        issuer: challenge.issuer,
+        holder: challenge.holder,
+        nonce: challenge.nonce,
+    };
+    let mut station = Station::begin(card)?;
+    let request = station.generate_key(&order)?;
+    (job.tell)("key pair made by the card, request received");
+    let certificate =
+        job.authority
+            .issue(job.key, &request, Role::Card, Some(job.years), job.now)?;
+    (job.tell)("certificate issued");
+    station
+        .store_certificate(&certificate)
+        .map_err(|error| match error {
+            PersonaliseError::Refused { .. } => Failure::failed(
+                "the card refused its certificate: the root on it is of another authority",
+            ),
+            error => error.into(),
+        })?;
+    job.authority.delivered(&challenge.holder, job.now)?;
+    (job.tell)("certificate stored");
+    (job.ready)(Some(&certificate));
+    station.activate()?;
+    (job.tell)("activated");
+    Ok(())
+}
+
+/// Tries the certificates that were issued and never seen stored: a card takes the one for its own key and no other.
+fn store_waiting(
+    card: &mut dyn Transport,
+    job: &mut Job<'_>,
+) -> Result<Option<Certificate>, Failure> {
+    for certificate in waiting(job.authority) {
+        let holder = certificate.claims().holder;
+        let stored = Station::begin(card)?.store_certificate(&certificate);
+        match stored {
+            Ok(()) => {
+                job.authority.delivered(&holder, job.now)?;
+                (job.tell)(&format!("certificate {holder}, issued earlier, stored"));
+                return Ok(Some(certificate));
+            }
+            // Blank, or certified, or without a root: then none of them fits.
+            Err(PersonaliseError::NotNow { .. }) => return Ok(None),
+            // Not this card's key.
+            Err(PersonaliseError::Refused {
+                status: StatusWord::WRONG_DATA,
+                ..
+            }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Certificates of cards that may never have reached their card, newest first.
+fn waiting(authority: &Authority) -> Vec<Certificate> {
+    let fits = |holder: &&Holder| {
+        let card = holder.certificate.claims().role == Role::Card;
+        card && !holder.delivered && holder.revoked.is_none()
+    };
+    let mut holders: Vec<&Holder> = authority.holders().filter(fits).collect();
+    holders.sort_by_key(|holder| std::cmp::Reverse(holder.issued));
+    let newest = holders.into_iter().take(MAX_WAITING);
+    newest.map(|holder| holder.certificate.clone()).collect()
+}

@@ -1,0 +1,127 @@
+//! `certify terminal`: the flow of Figure 9 for a terminal, by files or directly in its store on this machine.
+
+use super::describe::certificate_sheet;
+use crate::cli::{Style, TerminalArguments};
+use crate::failure::Failure;
+use crate::{files, place, secret};
+use apdu::certificate::{Certificate, Role, pem};
+use authority::{Authority, NameOrder, Order};
+use getrandom::SysRng;
+use std::path::Path;
+use terminal_lib::identity::{self, IdentityError, Summary};
+use terminal_lib::store::{FileStore, IdentityName};
+
+/// Certifies the terminal that the arguments name.
+pub fn certify(folder: &Path, job: &TerminalArguments, style: Style) -> Result<(), Failure> {
+    match (&job.request, &job.store) {
+        (Some(request), _) => by_request(folder, job, request, style),
+        (None, Some(store)) => in_store(folder, job, store, style),
+        (None, None) => in_store(folder, job, &place::terminal_store()?, style),
+    }
+}
+
+fn by_request(
+    folder: &Path,
+    job: &TerminalArguments,
+    path: &Path,
+    style: Style,
+) -> Result<(), Failure> {
+    let request = files::request(path)?;
+    let passphrase = secret::passphrase(&job.passphrase)?;
+    let mut authority = place::open(folder)?;
+    let key = authority.unlock(&passphrase)?;
+    let now = place::now()?;
+    let certificate = authority.issue(&key, &request, Role::Terminal, Some(job.years), now)?;
+    files::write(&job.output, pem::CERTIFICATE, certificate.encoded())?;
+    let sheet = certificate_sheet(&certificate);
+    if files::is_stream(&job.output.out) {
+        sheet.print_aside();
+    } else {
+        sheet.print(style);
+    }
+    Ok(())
+}
+
+/// ST-15: station and authority on one machine.
+fn in_store(
+    folder: &Path,
+    job: &TerminalArguments,
+    path: &Path,
+    style: Style,
+) -> Result<(), Failure> {
+    let name = IdentityName::new(&job.identity).ok_or_else(|| {
+        Failure::usage(format!(
+            "{} is no name of an identity: 1 to 32 of a-z 0-9 . _ -",
+            job.identity
+        ))
+    })?;
+    let passphrase = secret::passphrase(&job.passphrase)?;
+    let mut authority = place::open(folder)?;
+    let key = authority.unlock(&passphrase)?;
+    let now = place::now()?;
+    let mut store = FileStore::open_or_create(path)?;
+    let known = match identity::summary(&store, &name) {
+        Ok(summary) => Some(summary),
+        Err(IdentityError::Missing(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let waiting = known.as_ref().and_then(|known| waiting(&authority, known));
+    let certificate = match waiting {
+        Some(certificate) => certificate,
+        None => {
+            let order = Order {
+                role: Role::Terminal,
+                name: name_order(job, &authority, known.as_ref())?,
+            };
+            let challenge = authority.order(&order, &mut SysRng, now)?;
+            let request = identity::create_request(
+                &mut store,
+                &name,
+                challenge.issuer,
+                challenge.holder,
+                challenge.nonce,
+                &mut SysRng,
+            )?;
+            authority.issue(&key, &request, Role::Terminal, Some(job.years), now)?
+        }
+    };
+    let roots = [authority.root().clone()];
+    identity::install(&mut store, &name, &certificate, &roots, now.day())?;
+    if let Some(list) = authority.status_list() {
+        identity::take_status_list(&mut store, &name, list, now.day())?;
+    }
+    authority.delivered(&certificate.claims().holder, now)?;
+    certificate_sheet(&certificate)
+        .text("store", &path.display())
+        .text("identity", &name)
+        .print(style);
+    Ok(())
+}
+
+/// A certificate that was issued for this very request but did not reach the store: an interrupted run.
+fn waiting(authority: &Authority, known: &Summary) -> Option<Certificate> {
+    let holder = authority.holder(&known.requested?).ok()?;
+    let fresh = !holder.delivered && holder.revoked.is_none();
+    fresh.then(|| holder.certificate.clone())
+}
+
+/// ST-63: an identity with a certificate gets another one only on purpose, in place of the one it has.
+fn name_order(
+    job: &TerminalArguments,
+    authority: &Authority,
+    known: Option<&Summary>,
+) -> Result<NameOrder, Failure> {
+    let held = known
+        .and_then(|known| known.certificate.as_ref())
+        .map(|certificate| certificate.claims().holder);
+    match (held, job.name.recertify, &job.name.name) {
+        (Some(held), false, _) => Err(Failure::failed(format!(
+            "identity {} is certified as {held}; say --recertify to certify it again under a new name, which the ledger records",
+            job.identity
+        ))),
+        (Some(held), true, None) if authority.holder(&held).is_ok() => {
+            Ok(NameOrder::InPlaceOf(held))
+        }
+        _ => place::name_order(&job.name, Role::Terminal),
+    }
+}
