@@ -1,7 +1,7 @@
 //! A crash-safe record file: one append and one barrier per commit, old values erased.
 //!
 //! The card keeps its keys, slots and PIN tries in one such file; the terminal keeps its pairings in another.
-//! Both need the same promises (docs/protocol.md §3.5):
+//! Both need the same promises (docs/protocol.md §15):
 //!
 //! - a commit of several records happens whole or not at all, whenever the power fails;
 //! - a committed value is never lost, and a damaged one is an error, never "absent";

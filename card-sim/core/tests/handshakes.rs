@@ -92,6 +92,33 @@ fn the_last_try_is_not_spent_in_set_up_once_a_pairing_exists() {
     assert_eq!(bench.secured(&mut end, header::VERIFY, PIN).1, OK);
 }
 
+/// The same for the PUK: nine guesses by a stranger, and the owner is still in (§11.5).
+#[test]
+fn a_stranger_cannot_use_up_the_puk_once_a_pairing_exists() {
+    let mut bench = Bench::operational();
+    let mut owner = Terminal::new(1);
+    let mut key = owner.pair(&mut bench);
+    let guess = [&[0x80, 8], &b"00000000"[..], &[0x81, 6], b"999999"].concat();
+    let (mut sm2, _) = Terminal::new(2).set_up_to_pin(&mut bench);
+    for left in (1..=9).rev() {
+        let (_, word) = bench.secured(&mut sm2, header::UNBLOCK, &guess);
+        assert_eq!(word.as_tries(), Some(left));
+    }
+    for _ in 0..3 {
+        let (_, word) = bench.secured(&mut sm2, header::UNBLOCK, &guess);
+        assert_eq!(word, StatusWord::BLOCKED, "the last try is kept");
+    }
+    let mut end = owner.reconnect(&mut bench, &mut key).unwrap();
+    assert_eq!(bench.secured(&mut end, header::VERIFY, PIN).1, OK);
+    let unblock = [&[0x80, 8], PUK, &[0x81, 6], b"161803"].concat();
+    assert_eq!(
+        bench.secured(&mut end, header::UNBLOCK, &unblock).1,
+        OK,
+        "with its last try"
+    );
+    assert_eq!(bench.secured(&mut end, header::VERIFY, b"161803").1, OK);
+}
+
 /// T32: only well-formed digits spend a try.
 #[test]
 fn malformed_pins_spend_no_try() {

@@ -20,15 +20,33 @@ pub(super) fn verify(world: &mut World<'_>, session: &mut Session, data: &[u8]) 
     Ok(Vec::new())
 }
 
-/// VERIFY in set-up. The last try is kept for a paired terminal or the PUK, so that a stranger cannot block the PIN.
+/// VERIFY in set-up.
 pub(super) fn verify_in_set_up(world: &mut World<'_>, any_pairing: bool, data: &[u8]) -> Reply {
     let digits = Digits::new(Reference::Pin, data).ok_or(Refusal::Data)?;
     not_blocked(world)?;
-    if any_pairing && tries_left(world.store, Reference::Pin)? == Some(1) {
-        return Err(Refusal::Blocked);
-    }
+    keep_last_try(world, any_pairing, Reference::Pin)?;
     compare(world, Reference::Pin, &digits, &[])?;
     Ok(Vec::new())
+}
+
+/// UNBLOCK in set-up.
+pub(super) fn unblock_in_set_up(world: &mut World<'_>, any_pairing: bool, data: &[u8]) -> Reply {
+    // Why syntax first: malformed data is 6A80 whatever the tries.
+    Replacement::decode(data, Reference::Puk, Reference::Pin).ok_or(Refusal::Data)?;
+    keep_last_try(world, any_pairing, Reference::Puk)?;
+    unblock(world, data)
+}
+
+/// Once a pairing exists, a set-up does not spend the last try: a stranger with a certificate can block neither code (§11.5).
+fn keep_last_try(
+    world: &World<'_>,
+    any_pairing: bool,
+    reference: Reference,
+) -> Result<(), Refusal> {
+    if any_pairing && tries_left(world.store, reference)? == Some(1) {
+        return Err(Refusal::Blocked);
+    }
+    Ok(())
 }
 
 /// VERIFY without data: spends nothing.

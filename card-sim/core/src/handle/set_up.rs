@@ -178,7 +178,9 @@ pub(super) fn authenticated(
         .map_err(|_| Refusal::Channel)?;
     let answer = match recognise_secured(header) {
         Ok(Secured::Status) => objects::status(world, &opened.data),
-        Ok(Secured::Unblock) => pin::unblock(world, &opened.data),
+        Ok(Secured::Unblock) => {
+            pin::unblock_in_set_up(world, card.slots.any_in_use(), &opened.data)
+        }
         Ok(Secured::Commit) => Err(Refusal::PinNeeded),
         Ok(Secured::Verify) if opened.data.is_empty() => pin::query(world, false),
         Ok(Secured::Verify) => {
