@@ -441,7 +441,7 @@ impl Trusted {
 }
 
 fn certificate(bytes: &[u8]) -> Result<Certificate, StoreError> {
-    Certificate::decode(bytes).map_err(|_| malformed(WHAT))
+    Certificate::restored(bytes).map_err(|_| malformed(WHAT))
 }
 
 fn certificates(encoded: &[Vec<u8>]) -> Result<Vec<Certificate>, StoreError> {

@@ -79,7 +79,7 @@ impl PairingRecord {
 
     /// The card's certificate, as it was proven at the last set-up.
     pub fn certificate(&self) -> Result<Certificate, StoreError> {
-        Certificate::decode(&self.certificate).map_err(|_| malformed(WHAT))
+        Certificate::restored(&self.certificate).map_err(|_| malformed(WHAT))
     }
 
     /// As whom the card knows this terminal.

@@ -292,9 +292,14 @@ fn serve_held(
     buffer: &mut [u8],
 ) -> Option<Answer> {
     answers.send(Ok(Vec::new())).ok()?;
+    let mut gone = false;
     loop {
         let answer = match requests.recv().ok()? {
-            Request::Transmit(command) => transmit(&held, &command, buffer),
+            Request::Transmit(command) => {
+                let answer = transmit(&held, &command, buffer);
+                gone = answer == Err(TransportError::CardRemoved);
+                answer
+            }
             Request::Begin => Ok(Vec::new()),
             Request::Reconnect => held
                 .reconnect(ShareMode::Shared, PROTOCOLS, Disposition::LeaveCard)
@@ -302,9 +307,10 @@ fn serve_held(
                 .map(|status| status.atr().to_vec())
                 .map_err(fault),
             Request::End(ending) => {
+                // Why: pcscd 1.9.9 that resets a card which is not there misses the next one that is inserted.
                 let disposition = match ending {
-                    Ending::Leave => Disposition::LeaveCard,
-                    Ending::Reset => Disposition::ResetCard,
+                    Ending::Reset if !gone => Disposition::ResetCard,
+                    Ending::Leave | Ending::Reset => Disposition::LeaveCard,
                 };
                 let ended = held.end(disposition).map_err(|(_, error)| fault(error));
                 return Some(ended.map(|()| Vec::new()));
