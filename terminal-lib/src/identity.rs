@@ -196,6 +196,19 @@ pub fn take_status_list(
     Ok(age)
 }
 
+/// From now on this identity uses no suite below `minimum` (§5). This version has suite 01 only: a higher minimum refuses
+/// every card until the terminal is updated.
+pub fn set_minimum_suite(
+    store: &mut dyn PairingStore,
+    identity: &IdentityName,
+    minimum: u8,
+) -> Result<(), IdentityError> {
+    let mut trusted = Trusted::read(store, identity)?;
+    trusted.minimum_suite = minimum;
+    store.commit(&[trusted.put(identity)])?;
+    Ok(())
+}
+
 /// The identities in a store, in alphabetical order.
 pub fn names(store: &dyn PairingStore) -> Result<Vec<IdentityName>, StoreError> {
     let prefix = Key::identities();
@@ -341,6 +354,7 @@ pub(crate) struct Trusted {
     links: Vec<Vec<u8>>,
     list: Option<StatusList>,
     min_epoch: u32,
+    minimum_suite: u8,
 }
 
 impl Trusted {
@@ -360,6 +374,11 @@ impl Trusted {
         let authorities = [certificates(&self.roots)?, certificates(&self.links)?].concat();
         Trust::restored(&authorities, self.list.clone(), self.min_epoch, today)
             .map_err(|_| malformed(WHAT))
+    }
+
+    /// The lowest suite this identity uses.
+    pub(crate) fn minimum_suite(&self) -> u8 {
+        self.minimum_suite
     }
 
     /// The newest status list.
@@ -407,6 +426,7 @@ impl Trusted {
     fn put(&self, identity: &IdentityName) -> Change {
         let mut record = begin();
         push(&mut record, 0x80, &self.min_epoch.to_be_bytes());
+        push(&mut record, 0x84, &[self.minimum_suite]);
         for root in &self.roots {
             push(&mut record, 0x81, root);
         }
@@ -422,6 +442,7 @@ impl Trusted {
     fn decode(record: &[u8]) -> Result<Self, StoreError> {
         let mut fields = Fields::begin(WHAT, record)?;
         let min_epoch = fields.number(0x80)?;
+        let [minimum_suite] = fields.fixed(0x84)?;
         let roots = fields.all(0x81)?;
         let links = fields.all(0x82)?;
         let list = match fields.optional(0x83)? {
@@ -436,6 +457,7 @@ impl Trusted {
             links,
             list,
             min_epoch,
+            minimum_suite,
         })
     }
 }

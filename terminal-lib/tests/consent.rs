@@ -72,11 +72,16 @@ fn a_blocked_pin_is_not_sent_and_a_blocked_puk_is_said_to_be() {
     let blocked = failure(&mut bench, &mut User::willing());
     assert_eq!(blocked, SetUpFailure::PinBlocked { card: name(CARD) });
     assert_eq!(bench.card.count(header::VERIFY), 0);
-    for puk_tries in [0, 1] {
+    for (puk_tries, asked) in [(1, 1), (0, 0)] {
         bench.card.inner().puk_tries = puk_tries;
         let mut user = User::with([PinAnswer::Unblock(codes(b"99999999", PIN))]);
         let blocked = failure(&mut bench, &mut user);
         assert_eq!(blocked, SetUpFailure::PukBlocked { card: name(CARD) });
+        assert_eq!(
+            user.asked_for_pin.len(),
+            asked,
+            "a dead card needs no question"
+        );
     }
 }
 
@@ -90,6 +95,12 @@ fn the_last_try_is_kept_for_paired_terminals_and_the_puk_and_the_user_is_told_so
     assert_eq!(kept, SetUpFailure::LastTryKept { card: name(CARD) });
     assert_eq!(states(&user)[1], PinState::LastTryKept);
     assert_eq!(bench.card.inner().tries, 1, "nothing was spent");
+    bench.card.inner().puk_tries = 1;
+    let mut user = User::with([pin(PIN), PinAnswer::Unblock(codes(PUK, PIN))]);
+    let kept = failure(&mut bench, &mut user);
+    assert_eq!(kept, SetUpFailure::LastPukTryKept { card: name(CARD) });
+    assert_eq!(bench.card.inner().puk_tries, 1);
+    bench.card.inner().puk_tries = 2;
     let mut user = User::with([pin(PIN), PinAnswer::Unblock(codes(PUK, PIN))]);
     bench.connect(&mut user, &Policy::Ask).unwrap().close();
 }

@@ -199,7 +199,8 @@ fn a_known_name_with_another_key_is_an_error_and_not_a_new_pairing() {
     let twin = DoubleCard::named(CARD, 8);
     let mut bench = Bench::with(&twin, &paired.store);
     let (failure, asked) = failed_set_up(&mut bench);
-    assert_eq!(failure, SetUpFailure::KeyChanged { card: name(CARD) });
+    assert_eq!(bench.card.count(header::TERMINAL_RANDOM), 0);
+    assert_eq!(failure, SetUpFault::KeyChanged { card: name(CARD) }.into());
     assert!(!asked);
 }
 
@@ -335,6 +336,48 @@ fn a_revoked_card_is_refused_in_set_up_and_a_paired_one_is_forgotten() {
         assert!(bench.terminal.pairings().unwrap().is_empty());
         assert_eq!(bench.card.count(header::STATUS), 0, "nothing is sent to it");
     }
+}
+
+/// The record decides: a replayed old certificate of a card must not cost a good pairing.
+#[test]
+fn a_revoked_card_that_has_lost_its_slot_is_forgotten_and_one_with_a_newer_certificate_is_not() {
+    use terminal_lib::identity::take_status_list;
+    let revoked = status_list(1, 0, &[holder(Role::Card, CARD)]);
+    let cut_off = status_list(1, 1, &[]);
+    for (list, left) in [(revoked, 0), (cut_off, 1)] {
+        let mut bench = Bench::paired();
+        take_status_list(&mut bench.store, &identity_name(), &list, today()).unwrap();
+        bench.card.inner().slot = None;
+        let key = bench.card.inner().key.public_key();
+        let old = certify(&root_key(), ROOT, CARD, Role::Card, &key, |fields| {
+            fields.epoch = 0;
+        });
+        bench.card.inner().certificate = old;
+        let error = bench.fail(&mut User::willing(), &Policy::Auto);
+        assert!(
+            matches!(
+                error,
+                ConnectError::SetUp(SetUpFailure::Fault(SetUpFault::CardDistrusted { .. }))
+            ),
+            "{error}"
+        );
+        assert_eq!(bench.terminal.pairings().unwrap().len(), left);
+    }
+}
+
+#[test]
+fn a_terminal_with_a_higher_minimum_suite_stops_after_select() {
+    let mut bench = Bench::paired();
+    let desk = identity_name();
+    terminal_lib::identity::set_minimum_suite(&mut bench.store, &desk, 2).unwrap();
+    let error = bench.fail(&mut User::willing(), &Policy::Auto);
+    assert!(matches!(
+        error,
+        ConnectError::Card(SelectFault::NoCommonSuite)
+    ));
+    assert_eq!(bench.card.take_log(), [header::SELECT]);
+    terminal_lib::identity::set_minimum_suite(&mut bench.store, &desk, 1).unwrap();
+    bench.reconnect().unwrap().close();
 }
 
 /// T20: whatever a card answers, and whenever, the terminal ends in an error or in a session, and never in a panic; a

@@ -13,7 +13,7 @@ use crate::flow::{
 };
 use crate::identity::Trusted;
 use crate::session::{Session, SessionError};
-use crate::store::{Change, Key, StoreError, record::PairingRecord};
+use crate::store::{StoreError, record::PairingRecord};
 use crate::terminal::Terminal;
 use crate::transport::{Transport, TransportError};
 use crate::trust::ClockError;
@@ -203,6 +203,7 @@ impl<'s> Visit<'s, '_> {
     fn select(&mut self) -> Result<Selected, ConnectError> {
         let answer = self.exchange.send(&select())?;
         let selected = Selected::from_answer(&answer)?;
+        selected.require_suite(self.trusted.minimum_suite())?;
         self.exchange.learn_limits(selected.fci());
         Ok(selected)
     }
@@ -287,8 +288,7 @@ impl<'s> Visit<'s, '_> {
         let Err(refusal) = self.trusted.judge_paired(record) else {
             return Ok(());
         };
-        let key = Key::pairing(&self.terminal.identity, &record.holder_hash());
-        self.terminal.store.commit(&[Change::Erase(key)])?;
+        self.terminal.forget(&record.holder_hash())?;
         Err(ConnectError::Revoked {
             card: record.card(),
             refusal,

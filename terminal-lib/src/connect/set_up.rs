@@ -8,7 +8,7 @@ use crate::identity::{Active, Own};
 use crate::store::{IdentityName, record::PairingRecord};
 use crate::transport::TransportError;
 use crate::trust::Trust;
-use apdu::certificate::{HolderHash, Name, Refusal};
+use apdu::certificate::{HolderHash, Name, Refusal, Role};
 use apdu::codec::response::Response;
 use apdu::message::pin::Digits;
 
@@ -26,15 +26,6 @@ pub enum SetUpFailure {
     /// One of the messages failed.
     #[error(transparent)]
     Fault(#[from] SetUpFault),
-    /// The same name, another key.
-    #[error(
-        "card {card} has another key than the card of that name this terminal is paired with; \
-         if it was replaced on purpose, forget the old pairing first"
-    )]
-    KeyChanged {
-        /// The card's proven name.
-        card: Name,
-    },
     /// The application gave no PIN.
     #[error("the pairing with card {card} was refused at the question for the PIN")]
     PinRefused {
@@ -53,6 +44,14 @@ pub enum SetUpFailure {
     /// No PIN try left.
     #[error("the PIN of card {card} is blocked; unblock it with the PUK")]
     PinBlocked {
+        /// The card's proven name.
+        card: Name,
+    },
+    /// 6983 to the PUK with a try left.
+    #[error(
+        "card {card} keeps its last PUK try for terminals it is paired with; use the PUK on one of those"
+    )]
+    LastPukTryKept {
         /// The card's proven name.
         card: Name,
     },
@@ -96,6 +95,11 @@ impl Visit<'_, '_> {
     ) -> Result<(), ConnectError> {
         let trust = self.trusted.on(self.today)?;
         let own = self.own_identity(&trust)?;
+        let paired: Vec<_> =
+            PairingRecord::read_all(self.terminal.store.as_ref(), &self.terminal.identity)?
+                .iter()
+                .map(|record| (record.holder_hash(), record.key_id()))
+                .collect();
         let mut intent = Intent {
             key: &own.key,
             certificate: &own.certificate,
@@ -105,6 +109,7 @@ impl Visit<'_, '_> {
                 Policy::Only(card) => Some(*card),
                 _ => known,
             },
+            paired: &paired,
         };
         let link = self.trusted.link_to(&own.certificate.claims().issuer)?;
         let mut kept = None;
@@ -118,9 +123,13 @@ impl Visit<'_, '_> {
                     intent.link = link.as_ref();
                     continue;
                 }
+                Err(ConnectError::SetUp(SetUpFailure::Fault(fault))) => {
+                    self.forget_revoked(&fault)?;
+                    return Err(fault.into());
+                }
                 proven => proven?,
             };
-            let paired_before = self.check_known(&card, reason, disturbed)?;
+            let paired_before = self.tell_lost(&card, reason, disturbed)?;
             match self.consent(card, &mut kept, reason, paired_before)? {
                 Consent::Given(consented) => {
                     return self.commit(*consented, own.certificate.holder_hash());
@@ -160,26 +169,35 @@ impl Visit<'_, '_> {
         }
     }
 
-    /// Whether a pairing with the proven card is stored. The same name with another key is an error, and a pairing that
-    /// the card does not know any more is worth a notice.
-    fn check_known(
+    /// A card that was refused because it was cut off loses the pairing it may have here (§13). The record decides, not the
+    /// certificate: anybody may show an old one of a card that has a new one.
+    fn forget_revoked(&mut self, fault: &SetUpFault) -> Result<(), ConnectError> {
+        let SetUpFault::CardDistrusted { card, .. } = fault else {
+            return Ok(());
+        };
+        let holder = HolderHash::of(Role::Card, card);
+        let (store, identity) = (self.terminal.store.as_ref(), &self.terminal.identity);
+        match PairingRecord::read(store, identity, &holder)? {
+            Some(record) if self.trusted.judge_paired(&record).is_err() => {
+                Ok(self.terminal.forget(&holder)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a pairing with the proven card is stored. One that the card does not know any more is worth a notice.
+    fn tell_lost(
         &mut self,
         card: &ProvenCard,
         reason: SetUpReason,
         told: bool,
     ) -> Result<bool, ConnectError> {
-        let certificate = card.certificate();
-        let holder = certificate.holder_hash();
+        let holder = card.certificate().holder_hash();
         let (store, identity) = (self.terminal.store.as_ref(), &self.terminal.identity);
-        let Some(record) = PairingRecord::read(store, identity, &holder)? else {
-            return Ok(false);
-        };
-        let card = *certificate.holder();
-        if record.key_id() != certificate.certificate().key_id() {
-            return Err(SetUpFailure::KeyChanged { card }.into());
-        }
-        let had_pairing = record.current().is_some();
+        let had_pairing = PairingRecord::read(store, identity, &holder)?
+            .is_some_and(|record| record.current().is_some());
         if had_pairing && !told && reason != SetUpReason::RenewalDue {
+            let card = *card.certificate().holder();
             self.application.notice(&Notice::PairingLost { card });
         }
         Ok(had_pairing)
@@ -195,6 +213,9 @@ impl Visit<'_, '_> {
     ) -> Result<Consent, ConnectError> {
         let name = *card.certificate().holder();
         let holder = card.certificate().holder_hash();
+        if card.status().puk_tries == 0 {
+            return Err(SetUpFailure::PukBlocked { card: name }.into()); // no code is taken any more
+        }
         let mut state = pin_state(card.status().pin_tries);
         let mut attempt = 0;
         loop {
@@ -275,6 +296,11 @@ impl Visit<'_, '_> {
                             *kept = Some((holder, codes.new));
                         }
                         Some(Ok(PinOutcome::Wrong(again, 1..))) => card = again,
+                        Some(Ok(PinOutcome::Blocked(refused)))
+                            if refused.status().puk_tries > 0 =>
+                        {
+                            return Err(SetUpFailure::LastPukTryKept { card: name }.into());
+                        }
                         Some(Ok(PinOutcome::Wrong(_, 0) | PinOutcome::Blocked(_))) => {
                             return Err(SetUpFailure::PukBlocked { card: name }.into());
                         }

@@ -5,7 +5,7 @@ use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
 use apdu::codec::tlv::{Reader, Tag, TlvError};
 use apdu::handshake::Transcript;
-use apdu::identifier::{Aid, SUITES, VERSION, header};
+use apdu::identifier::{Aid, SUITE_P256, SUITES, VERSION, header};
 use apdu::message::select::Fci;
 
 /// Why a card that was selected is not gone on with.
@@ -23,8 +23,10 @@ pub enum SelectFault {
     /// A later protocol version.
     #[error("the card is newer than this terminal (protocol version {0}); update the terminal")]
     NewerCard(u8),
-    /// No suite that both have.
-    #[error("card and terminal have no cryptographic suite in common; update the older one")]
+    /// No suite that both have and this terminal accepts.
+    #[error(
+        "card and terminal have no acceptable cryptographic suite in common; update the older one"
+    )]
     NoCommonSuite,
     /// The answer is not what §5 says.
     #[error("the card's answer to SELECT is malformed: {0}")]
@@ -71,6 +73,15 @@ impl Selected {
         transcript.command(command.header, &command.data);
         transcript.response(&answer.data, answer.status);
         Ok(Self { fci, transcript })
+    }
+
+    /// Stops unless the suite that both have is at least `minimum`, the terminal's own limit.
+    pub fn require_suite(&self, minimum: u8) -> Result<(), SelectFault> {
+        if minimum <= SUITE_P256 {
+            Ok(())
+        } else {
+            Err(SelectFault::NoCommonSuite)
+        }
     }
 
     /// What the card can do.

@@ -9,7 +9,7 @@ use super::select::Selected;
 use crate::exchange::{Expects, Outgoing};
 use crate::trust::Trust;
 use apdu::certificate::{
-    Certificate, CertificateError, HolderHash, Name, ProvenCertificate, Refusal,
+    Certificate, CertificateError, HolderHash, KeyId, Name, ProvenCertificate, Refusal,
 };
 use apdu::channel::{ChannelBroken, ExpectedLength, TerminalEnd};
 use apdu::codec::command::Header;
@@ -36,6 +36,8 @@ pub struct Intent<'a> {
     pub trust: &'a Trust,
     /// The only card that is welcome, if there is one.
     pub expected: Option<HolderHash>,
+    /// The cards of all stored pairings, each with the id of its certified key.
+    pub paired: &'a [(HolderHash, KeyId)],
 }
 
 /// Why a set-up failed. No pairing was changed.
@@ -93,6 +95,15 @@ pub enum SetUpFault {
     /// Certified, but not the card that was expected.
     #[error("this is card {card}, and another one was expected")]
     OtherCard {
+        /// Who the certificate says the card is.
+        card: Name,
+    },
+    /// The same name as a paired card, another key.
+    #[error(
+        "card {card} has another key than the card of that name this terminal is paired with; \
+         if it was replaced on purpose, forget the old pairing first"
+    )]
+    KeyChanged {
         /// Who the certificate says the card is.
         card: Name,
     },
@@ -427,7 +438,7 @@ fn judge_code(
     }
 }
 
-/// §9.2, terminal 4: role, issuer, signature, time, epoch, revocation, then the expected holder.
+/// §9.2, answer 4: role, issuer, signature, time, epoch, revocation, the expected holder, the key of a paired one.
 fn judge(certificate: Certificate, intent: &Intent<'_>) -> Result<ProvenCertificate, SetUpFault> {
     let claims = certificate.claims();
     let (card, issuer) = (claims.holder, claims.issuer);
@@ -440,8 +451,14 @@ fn judge(certificate: Certificate, intent: &Intent<'_>) -> Result<ProvenCertific
                 issuer,
                 refusal,
             })?;
-    match intent.expected {
-        Some(expected) if expected != proven.holder_hash() => Err(SetUpFault::OtherCard { card }),
+    let holder = proven.holder_hash();
+    if intent.expected.is_some_and(|expected| expected != holder) {
+        return Err(SetUpFault::OtherCard { card });
+    }
+    let key = proven.certificate().key_id();
+    let mut paired = intent.paired.iter();
+    match paired.find(|(known, _)| *known == holder) {
+        Some((_, known)) if *known != key => Err(SetUpFault::KeyChanged { card }),
         _ => Ok(proven),
     }
 }

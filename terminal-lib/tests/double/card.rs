@@ -390,6 +390,9 @@ impl Inner {
                         Err(StatusWord::BLOCKED)
                     }
                     header::VERIFY => self.compare_pin(&opened.data, &mut pin),
+                    header::UNBLOCK if self.others_paired && self.puk_tries == 1 => {
+                        Err(StatusWord::BLOCKED)
+                    }
                     header::UNBLOCK => self.unblock(&opened.data),
                     header::COMMIT if pin => {
                         let response = protect(&mut channel, Ok(Vec::new()));
