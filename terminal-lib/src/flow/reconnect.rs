@@ -173,3 +173,130 @@ fn match_tags(
         .find(|tag_key| tags.contains(&tag_key.tag(prand)))?;
     Some((candidate, tag_key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use apdu::crypto::Secret;
+    use apdu::identifier::{SUITES, VERSION};
+    use apdu::message::select::{Capabilities, Fci};
+
+    /// Gives 00, 01, 02 .. and counts what was drawn.
+    struct Counting(u8);
+
+    impl Entropy for Counting {
+        fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+            for byte in bytes {
+                *byte = self.0;
+                self.0 += 1;
+            }
+            Ok(())
+        }
+    }
+
+    fn key(byte: u8) -> PairingKey {
+        PairingKey::new(Secret::copy_of(&[byte; 32]))
+    }
+
+    /// A card with this key in its last slot, selected.
+    fn selected(key: &PairingKey) -> Selected {
+        let prand = [7; 8];
+        let mut tags = [[0xEE; 4]; 16];
+        tags[15] = key.tag_key().tag(&prand);
+        let fci = Fci {
+            version: VERSION,
+            suites: SUITES,
+            capabilities: Capabilities(0x83),
+            max_command: 0xFFFF,
+            max_response: 0xFFFF,
+            prand,
+            tags,
+        };
+        Selected::from_answer(&Response::ok(fci.encode())).unwrap()
+    }
+
+    fn candidate(card: u8, current: Option<u8>, pending: &[u8]) -> Candidate {
+        let current = current.map(key);
+        let pending: Vec<_> = pending.iter().copied().map(key).collect();
+        Candidate::new(HolderHash([card; 12]), current.as_ref(), pending.iter())
+    }
+
+    /// The outcome when the card proves `key` over what it was sent.
+    fn outcome(key: &PairingKey, candidates: Vec<Candidate>) -> ReconnectOutcome {
+        let selected = selected(key);
+        let mut transcript = selected.transcript.clone();
+        let (reconnect, command) =
+            Reconnect::begin(selected, candidates, &mut Counting(0)).unwrap();
+        transcript.command(command.header, &command.data);
+        let card_nonce = [9; 16];
+        let proof = key.card_proof(&transcript.reconnect_hash(&card_nonce));
+        let answer = ChallengeAnswer { card_nonce, proof };
+        reconnect.answer(&Response::ok(answer.encode())).unwrap()
+    }
+
+    #[test]
+    fn every_key_a_card_may_be_at_is_recognised_as_what_it_is() {
+        for (proven, expected) in [
+            (key(1), Matched::Current),
+            (key(1).next(), Matched::Next),
+            (key(2), Matched::Pending(0)),
+            (key(4), Matched::Pending(2)),
+        ] {
+            let candidates = vec![candidate(8, None, &[9]), candidate(7, Some(1), &[2, 3, 4])];
+            let ReconnectOutcome::Recognised(recognised) = outcome(&proven, candidates) else {
+                panic!("{expected:?} is not recognised");
+            };
+            assert_eq!((recognised.card.0[0], recognised.matched), (7, expected));
+            assert_eq!(recognised.key.expose(), proven.expose());
+        }
+    }
+
+    #[test]
+    fn keys_that_are_further_away_are_not_recognised() {
+        for proven in [key(5), key(1).next().next(), key(2).next()] {
+            let candidates = vec![candidate(7, Some(1), &[2, 3, 4])];
+            assert!(matches!(
+                outcome(&proven, candidates),
+                ReconnectOutcome::Unknown
+            ));
+        }
+    }
+
+    #[test]
+    fn of_two_cards_with_one_key_the_first_in_the_stores_order_counts() {
+        let candidates = vec![candidate(1, None, &[6]), candidate(2, Some(6), &[])];
+        let ReconnectOutcome::Recognised(recognised) = outcome(&key(6), candidates) else {
+            panic!("it is not recognised");
+        };
+        assert_eq!(recognised.card.0[0], 1);
+    }
+
+    #[test]
+    fn the_hint_is_random_when_nothing_matches_and_keyed_when_something_does() {
+        for (candidates, drawn) in [(vec![], 4 + 16), (vec![candidate(1, Some(1), &[])], 16)] {
+            let mut entropy = Counting(0);
+            let (_, command) =
+                Reconnect::begin(selected(&key(1)), candidates, &mut entropy).unwrap();
+            let challenge = Challenge::decode(&command.data).unwrap();
+            assert_eq!(entropy.0, drawn);
+            assert_eq!(challenge.terminal_nonce[0], drawn - 16);
+            let keyed = key(1).tag_key().hint(&[7; 8], &challenge.terminal_nonce);
+            assert_eq!(challenge.hint == keyed, drawn == 16);
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_form_is_a_fault_also_when_nothing_matched() {
+        for candidates in [vec![], vec![candidate(1, Some(1), &[])]] {
+            let begin = |candidates| {
+                let begun = Reconnect::begin(selected(&key(1)), candidates, &mut Counting(0));
+                begun.unwrap().0
+            };
+            let malformed = begin(candidates).answer(&Response::ok(vec![0x7C, 0]));
+            assert!(matches!(malformed, Err(ReconnectFault::Malformed(_))));
+            let word = Response::bare(StatusWord::CONDITIONS_NOT_SATISFIED);
+            let refused = begin(vec![]).answer(&word);
+            assert!(matches!(refused, Err(ReconnectFault::Refused(_))));
+        }
+    }
+}

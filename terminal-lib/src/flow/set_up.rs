@@ -5,23 +5,21 @@
 //!   the terminal proves itself    the card has proved itself    the pairing key is written down before 7
 //! ```
 
+use super::consent::ProvenCard;
 use super::select::Selected;
+use super::step::{open, plain_ok, protected_ok, seal};
 use crate::exchange::{Expects, Outgoing};
 use crate::trust::Trust;
 use apdu::certificate::{
     Certificate, CertificateError, HolderHash, KeyId, Name, ProvenCertificate, Refusal,
 };
-use apdu::channel::{ChannelBroken, ExpectedLength, TerminalEnd};
-use apdu::codec::command::Header;
+use apdu::channel::TerminalEnd;
 use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
-use apdu::crypto::{
-    Entropy, EntropyError, PrivateKey, PublicKey, SecretBytes, decapsulate, encapsulate,
-};
-use apdu::handshake::{AuthenticatedSecret, PairingKey, ProvisionalSecret, Transcript};
-use apdu::identifier::{PIN_TRIES, PUK_TRIES, header};
+use apdu::crypto::{Entropy, EntropyError, PrivateKey, PublicKey, decapsulate, encapsulate};
+use apdu::handshake::{AuthenticatedSecret, ProvisionalSecret, Transcript};
+use apdu::identifier::header;
 use apdu::message::key_exchange::{CardShare, KeyExchangeError, TerminalRandom, TerminalShare};
-use apdu::message::pin::{Digits, Replacement};
 use apdu::message::status::{CardStatus, StatusError};
 
 /// What this terminal brings to a set-up, and whom it wants to meet.
@@ -267,177 +265,6 @@ impl SetUp {
     }
 }
 
-/// A card that has proved its certificate. It waits for the PIN.
-pub struct ProvenCard {
-    secret: AuthenticatedSecret,
-    channel: TerminalEnd,
-    card: ProvenCertificate,
-    status: CardStatus,
-}
-
-/// The PIN is under way.
-pub struct PinSent(ProvenCard);
-
-/// PUK and new PIN are under way.
-pub struct UnblockSent(ProvenCard);
-
-/// The card's answer to a PIN, or to a PUK.
-pub enum PinOutcome<Right> {
-    /// It was right.
-    Right(Right),
-    /// It was wrong; so many tries are left (§11.5).
-    Wrong(Box<ProvenCard>, u8),
-    /// 6983: no try is left, or the last one is kept for a paired terminal and the PUK.
-    Blocked(Box<ProvenCard>),
-}
-
-impl ProvenCard {
-    /// The card's proven certificate.
-    pub fn certificate(&self) -> &ProvenCertificate {
-        &self.card
-    }
-
-    /// The card's status, tries included.
-    pub fn status(&self) -> &CardStatus {
-        &self.status
-    }
-
-    /// Message 6.
-    pub fn verify_pin(mut self, digits: &Digits) -> Result<(PinSent, Outgoing), SetUpFault> {
-        let command = seal(
-            "the PIN",
-            &mut self.channel,
-            header::VERIFY,
-            digits.expose(),
-            Expects::Nothing,
-        )?;
-        Ok((PinSent(self), command))
-    }
-
-    /// UNBLOCK: PUK and new PIN, for a card whose PIN is used up.
-    pub fn unblock(mut self, codes: &Replacement) -> Result<(UnblockSent, Outgoing), SetUpFault> {
-        let command = seal(
-            "the PUK",
-            &mut self.channel,
-            header::UNBLOCK,
-            &codes.encode(),
-            Expects::Nothing,
-        )?;
-        Ok((UnblockSent(self), command))
-    }
-}
-
-impl PinSent {
-    /// Takes the card's answer to the PIN.
-    pub fn answer(self, response: &Response) -> Result<PinOutcome<Consented>, SetUpFault> {
-        let Self(mut card) = self;
-        match judge_code("the PIN", &mut card.channel, response)? {
-            Code::Right => {
-                let ProvenCard {
-                    secret,
-                    channel,
-                    card,
-                    ..
-                } = card;
-                let key = secret.into_pairing_key();
-                Ok(PinOutcome::Right(Consented { key, channel, card }))
-            }
-            Code::Wrong(tries) => {
-                card.status.pin_tries = tries;
-                Ok(PinOutcome::Wrong(Box::new(card), tries))
-            }
-            Code::Blocked => Ok(PinOutcome::Blocked(Box::new(card))),
-        }
-    }
-}
-
-impl UnblockSent {
-    /// Takes the card's answer to the PUK. When it was right, the new PIN is set and waits to be sent.
-    pub fn answer(self, response: &Response) -> Result<PinOutcome<Box<ProvenCard>>, SetUpFault> {
-        let Self(mut card) = self;
-        match judge_code("the PUK", &mut card.channel, response)? {
-            Code::Right => {
-                card.status.pin_tries = PIN_TRIES;
-                card.status.puk_tries = PUK_TRIES;
-                Ok(PinOutcome::Right(Box::new(card)))
-            }
-            Code::Wrong(tries) => {
-                card.status.puk_tries = tries;
-                Ok(PinOutcome::Wrong(Box::new(card), tries))
-            }
-            Code::Blocked => Ok(PinOutcome::Blocked(Box::new(card))),
-        }
-    }
-}
-
-/// The card has the user's consent. K_0 exists, and nobody has written it down.
-pub struct Consented {
-    key: PairingKey,
-    channel: TerminalEnd,
-    card: ProvenCertificate,
-}
-
-/// The commit is under way: the card writes K_0 down, or has lost power.
-pub struct CardCommitted {
-    key: PairingKey,
-    channel: TerminalEnd,
-}
-
-impl Consented {
-    /// K_0. It must be durable as a pending key before [`commit`](Self::commit) is sent (§9.3).
-    pub fn pairing_key(&self) -> &PairingKey {
-        &self.key
-    }
-
-    /// The card's proven certificate.
-    pub fn certificate(&self) -> &ProvenCertificate {
-        &self.card
-    }
-
-    /// Message 7.
-    pub fn commit(mut self) -> Result<(CardCommitted, Outgoing), SetUpFault> {
-        let header = header::COMMIT;
-        let command = seal(
-            "the commit",
-            &mut self.channel,
-            header,
-            &[],
-            Expects::Nothing,
-        )?;
-        let Self { key, channel, .. } = self;
-        Ok((CardCommitted { key, channel }, command))
-    }
-}
-
-impl CardCommitted {
-    /// Takes the card's answer to the commit: K_0, which the card has written down.
-    pub fn answer(mut self, response: &Response) -> Result<PairingKey, SetUpFault> {
-        open("the commit", &mut self.channel, response)?;
-        Ok(self.key)
-    }
-}
-
-/// The card's word about a PIN or PUK, under its MAC.
-enum Code {
-    Right,
-    Wrong(u8),
-    Blocked,
-}
-
-fn judge_code(
-    step: &'static str,
-    channel: &mut TerminalEnd,
-    response: &Response,
-) -> Result<Code, SetUpFault> {
-    let (_, status) = authentic(step, channel, response)?;
-    match (status, status.as_tries()) {
-        (StatusWord::OK, _) => Ok(Code::Right),
-        (_, Some(tries)) => Ok(Code::Wrong(tries)),
-        (StatusWord::BLOCKED, _) => Ok(Code::Blocked),
-        (status, _) => Err(SetUpFault::CardRefused { step, status }),
-    }
-}
-
 /// §9.2, answer 4: role, issuer, signature, time, epoch, revocation, the expected holder, the key of a paired one.
 fn judge(certificate: Certificate, intent: &Intent<'_>) -> Result<ProvenCertificate, SetUpFault> {
     let claims = certificate.claims();
@@ -484,65 +311,4 @@ fn accepted(response: &Response) -> Result<(), SetUpFault> {
         let step = "this terminal's certificate";
         Err(SetUpFault::Channel { step })
     }
-}
-
-fn plain_ok(step: &'static str, response: &Response) -> Result<(), SetUpFault> {
-    match response.status {
-        StatusWord::OK => Ok(()),
-        status => Err(SetUpFault::Refused { step, status }),
-    }
-}
-
-fn protected_ok(step: &'static str, status: StatusWord) -> Result<(), SetUpFault> {
-    match status {
-        StatusWord::OK => Ok(()),
-        status => Err(SetUpFault::CardRefused { step, status }),
-    }
-}
-
-/// A protected command as a logical command: the outer answer always has objects.
-fn seal(
-    step: &'static str,
-    channel: &mut TerminalEnd,
-    header: Header,
-    data: &[u8],
-    expects: Expects,
-) -> Result<Outgoing, SetUpFault> {
-    let expected = (expects != Expects::Nothing).then_some(ExpectedLength::Short);
-    let sealed = channel
-        .seal(header, data, expected)
-        .map_err(|ChannelBroken| SetUpFault::Channel { step })?;
-    Ok(Outgoing {
-        header: sealed.header,
-        data: sealed.data,
-        expects: Expects::Short,
-    })
-}
-
-/// The plain data of a protected 9000.
-fn open(
-    step: &'static str,
-    channel: &mut TerminalEnd,
-    response: &Response,
-) -> Result<SecretBytes, SetUpFault> {
-    let (data, status) = authentic(step, channel, response)?;
-    protected_ok(step, status)?;
-    Ok(data)
-}
-
-fn authentic(
-    step: &'static str,
-    channel: &mut TerminalEnd,
-    response: &Response,
-) -> Result<(SecretBytes, StatusWord), SetUpFault> {
-    let bare_word = response.data.is_empty() && response.status != StatusWord::OK;
-    channel
-        .open(&response.data, response.status)
-        .map_err(|ChannelBroken| match bare_word {
-            true => SetUpFault::Refused {
-                step,
-                status: response.status,
-            },
-            false => SetUpFault::Channel { step },
-        })
 }
