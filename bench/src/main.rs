@@ -1,2 +1,36 @@
-//! Figures of cost, as ratios within one run.
-fn main() {}
+//! `cargo xtask bench`: what things cost, as counts and as ratios within one run.
+//!
+//! Counts are exact: a missed one fails the run. Ratios of times are medians, the worst of three runs; they are printed
+//! with their goals and depend on the machine.
+
+mod memory;
+#[cfg(feature = "pcsc")]
+mod reader;
+mod table;
+mod world;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let as_json = std::env::args().any(|argument| argument == "--json");
+    match run(as_json) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(as_json: bool) -> Result<bool, world::Failure> {
+    let mut figures = memory::counts()?;
+    figures.extend(memory::ratios()?);
+    #[cfg(feature = "pcsc")]
+    figures.extend(reader::ratios()?);
+    #[cfg(not(feature = "pcsc"))]
+    eprintln!(
+        "readers: not run; cargo xtask with-reader cargo run --release -p bench --features pcsc"
+    );
+    Ok(table::print(&figures, as_json))
+}

@@ -78,8 +78,16 @@ pub(super) fn public_key_object(key: &PublicKey, parameters: Parameters) -> Writ
     object
 }
 
+/// Whether a point is checked when it is read, or when it is first used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PointCheck {
+    Now,
+    AtUse,
+}
+
 pub(super) fn read_public_key(
     body: &mut Reader<'_>,
+    check: PointCheck,
 ) -> Result<(PublicKey, Parameters), CertificateError> {
     let mut object = body.enter(PUBLIC_KEY)?;
     object.exactly(OID, ALGORITHM)?;
@@ -94,7 +102,11 @@ pub(super) fn read_public_key(
         }
     }
     let wrong = object.error(TlvFault::Value(POINT));
-    let key = PublicKey::from_compressed(object.expect(POINT)?).map_err(|_| wrong)?;
+    let read = match check {
+        PointCheck::Now => PublicKey::from_compressed,
+        PointCheck::AtUse => PublicKey::restored,
+    };
+    let key = read(object.expect(POINT)?).map_err(|_| wrong)?;
     if parameters == Parameters::Present {
         object.exactly(COFACTOR, &[1])?;
     }

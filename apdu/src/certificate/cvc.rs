@@ -138,10 +138,20 @@ impl Certificate {
 
     /// Reads a whole object 7F21, strictly.
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
+        Self::read(bytes, PointCheck::Now)
+    }
+
+    /// Takes a certificate back out of this end's own durable storage, where it was put after it had been decoded: as
+    /// strict, but the point is looked at only when it is used ([`PublicKey::restored`]).
+    pub fn restored(bytes: &[u8]) -> Result<Self, CertificateError> {
+        Self::read(bytes, PointCheck::AtUse)
+    }
+
+    fn read(bytes: &[u8], check: PointCheck) -> Result<Self, CertificateError> {
         let (mut body, signed, signature) = split_signed(bytes, CERTIFICATE, BODY)?;
         body.exactly(PROFILE, &[0])?;
         let issuer = read_name(&mut body, ISSUER)?;
-        let (key, parameters) = read_public_key(&mut body)?;
+        let (key, parameters) = read_public_key(&mut body, check)?;
         let holder = read_name(&mut body, HOLDER)?;
         let mut authorization = body.enter(AUTHORIZATION)?;
         authorization.exactly(OID, OID_ROLE)?;

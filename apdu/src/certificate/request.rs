@@ -62,7 +62,7 @@ impl Request {
         let no_proof = body.error(TlvFault::Value(SIGNATURE));
         body.exactly(PROFILE, &[0])?;
         let issuer = read_name(&mut body, ISSUER)?;
-        let (key, parameters) = read_public_key(&mut body)?;
+        let (key, parameters) = read_public_key(&mut body, PointCheck::Now)?;
         let holder = read_name(&mut body, HOLDER)?;
         let mut extensions = body.enter(EXTENSIONS)?;
         body.finish()?;

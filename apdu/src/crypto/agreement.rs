@@ -2,7 +2,10 @@
 
 use super::census::{Operation, count};
 use super::entropy::{Entropy, EntropyError};
+use super::hash::hmac_sha256;
 use super::secret::Secret;
+use core::cell::OnceCell;
+use core::fmt;
 use p256::elliptic_curve::sec1::ToSec1Point;
 
 /// The bytes are not a point of P-256 in the form asked for, or are the point at infinity.
@@ -37,13 +40,17 @@ impl PrivateKey {
     /// The public key that belongs to this private key: one multiplication of the base point.
     pub fn public_key(&self) -> PublicKey {
         count(Operation::PublicKey);
-        PublicKey(self.0.public_key())
+        PublicKey::of(self.0.public_key())
     }
 
     /// The x coordinate of the shared point, 32 bytes.
     pub fn agree(&self, peer: &PublicKey) -> Secret<32> {
         count(Operation::Agreement);
-        let shared = p256::ecdh::diffie_hellman(self.0.to_nonzero_scalar(), peer.0.as_affine());
+        let Some(point) = peer.point() else {
+            // Why not an error: a wrong secret already shows as a wrong MAC, and nobody else knows this one.
+            return hmac_sha256(&self.0.to_bytes(), &[b"no such point"]);
+        };
+        let shared = p256::ecdh::diffie_hellman(self.0.to_nonzero_scalar(), point.as_affine());
         Secret::copy_of(&(*shared.raw_secret_bytes()).into())
     }
 
@@ -55,38 +62,85 @@ impl PrivateKey {
 }
 
 /// A P-256 public key: a point on the curve, never the identity.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey(pub(super) p256::PublicKey);
+///
+/// Keys equal when their points do. The compressed form is kept; the point of a [`restored`](Self::restored) key is
+/// computed when it is first needed, which costs as much as a tenth of a verification.
+#[derive(Clone)]
+pub struct PublicKey {
+    compressed: [u8; 33],
+    point: OnceCell<Option<p256::PublicKey>>,
+}
 
 impl PublicKey {
     /// Reads an uncompressed point, 65 bytes beginning with 04 (the form of messages).
     pub fn from_uncompressed(bytes: &[u8]) -> Result<Self, PointError> {
-        Self::decode(bytes, 65, &[4])
+        if bytes.len() != 65 || !bytes.starts_with(&[4]) {
+            return Err(PointError);
+        }
+        let point = p256::PublicKey::from_sec1_bytes(bytes).map_err(|_| PointError)?;
+        Ok(Self::of(point))
     }
 
     /// Reads a compressed point, 33 bytes beginning with 02 or 03 (the form of certificates).
     pub fn from_compressed(bytes: &[u8]) -> Result<Self, PointError> {
-        Self::decode(bytes, 33, &[2, 3])
-    }
-
-    fn decode(bytes: &[u8], length: usize, forms: &[u8]) -> Result<Self, PointError> {
-        let form = bytes.first().ok_or(PointError)?;
-        if bytes.len() != length || !forms.contains(form) {
-            return Err(PointError);
+        let key = Self::restored(bytes)?;
+        if key.point().is_some() {
+            Ok(key)
+        } else {
+            Err(PointError)
         }
-        p256::PublicKey::from_sec1_bytes(bytes)
-            .map(Self)
-            .map_err(|_| PointError)
     }
 
-    /// The point in 65 bytes, 04 || x || y.
+    /// Takes a compressed point back out of this end's own durable storage, where it was put after it had been checked.
+    ///
+    /// Only the form is checked here. A point that is none agrees with nobody and verifies nothing.
+    pub fn restored(bytes: &[u8]) -> Result<Self, PointError> {
+        let compressed: [u8; 33] = bytes.try_into().map_err(|_| PointError)?;
+        match compressed {
+            [2 | 3, ..] => Ok(Self {
+                compressed,
+                point: OnceCell::new(),
+            }),
+            _ => Err(PointError),
+        }
+    }
+
+    pub(super) fn of(point: p256::PublicKey) -> Self {
+        Self {
+            compressed: encode(&point, true),
+            point: OnceCell::from(Some(point)),
+        }
+    }
+
+    pub(super) fn point(&self) -> Option<&p256::PublicKey> {
+        let decompress = || p256::PublicKey::from_sec1_bytes(&self.compressed).ok();
+        self.point.get_or_init(decompress).as_ref()
+    }
+
+    /// The point in 65 bytes, 04 || x || y; zeros for a point that is none.
     pub fn to_uncompressed(&self) -> [u8; 65] {
-        encode(&self.0, false)
+        self.point().map_or([0; 65], |point| encode(point, false))
     }
 
     /// The point in 33 bytes, 02 or 03 || x.
     pub fn to_compressed(&self) -> [u8; 33] {
-        encode(&self.0, true)
+        self.compressed
+    }
+}
+
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.compressed == other.compressed
+    }
+}
+
+impl Eq for PublicKey {}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.compressed
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -94,5 +148,27 @@ fn encode<const N: usize>(key: &p256::PublicKey, compressed: bool) -> [u8; N] {
     match key.to_sec1_point(compressed).as_bytes().try_into() {
         Ok(bytes) => bytes,
         Err(_) => unreachable!("a P-256 point is 33 bytes compressed and 65 bytes uncompressed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restored_key_is_the_key_and_a_point_that_is_none_opens_nothing() {
+        let private = PrivateKey::from_scalar(&[7; 32]).unwrap();
+        let public = private.public_key();
+        let restored = PublicKey::restored(&public.to_compressed()).unwrap();
+        assert_eq!(restored, public);
+        assert_eq!(restored.to_uncompressed(), public.to_uncompressed());
+        let mut none = [0xFF; 33];
+        none[0] = 2;
+        assert!(PublicKey::from_compressed(&none).is_err());
+        let none = PublicKey::restored(&none).unwrap();
+        assert!(none.verify(b"m", &private.sign(b"m")).is_err());
+        let other = PrivateKey::from_scalar(&[8; 32]).unwrap();
+        assert!(!private.agree(&none).equals(other.agree(&none).expose()));
+        assert!(PublicKey::restored(&public.to_uncompressed()).is_err());
     }
 }

@@ -24,7 +24,8 @@ impl PublicKey {
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), SignatureError> {
         count(Operation::Verification);
         let signature = Signature::from_slice(signature).map_err(|_| SignatureError)?;
-        VerifyingKey::from(&self.0)
+        let point = self.point().ok_or(SignatureError)?;
+        VerifyingKey::from(point)
             .verify(message, &signature)
             .map_err(|_| SignatureError)
     }

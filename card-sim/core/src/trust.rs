@@ -143,6 +143,11 @@ pub(crate) fn trusted_date(store: &dyn Store) -> Result<Option<Date>, StoreError
     Date::from_bcd(bytes).map(Some).ok_or(StoreError)
 }
 
+/// The sequence number of the stored list, 0 without one; cheaper than reading all of [`Trust`].
+pub(crate) fn list_sequence(store: &dyn Store) -> Result<u32, StoreError> {
+    Ok(status_list(store)?.map_or(0, |list| list.claims().sequence))
+}
+
 fn status_list(store: &dyn Store) -> Result<Option<StatusList>, StoreError> {
     store
         .read(Record::STATUS_LIST)?
@@ -154,7 +159,7 @@ fn read_anchor(store: &dyn Store, record: Record) -> Result<Option<Anchor>, Stor
     store
         .read(record)?
         .map(|bytes| {
-            let certificate = Certificate::decode(&bytes).map_err(|_| StoreError)?;
+            let certificate = Certificate::restored(&bytes).map_err(|_| StoreError)?;
             Anchor::restored(&certificate).map_err(|_| StoreError)
         })
         .transpose()

@@ -7,7 +7,7 @@ use crate::phase::Session;
 use crate::refusal::Refusal;
 use crate::retry::tries_left;
 use crate::store::{Change, Record, Store};
-use crate::trust::{Trust, survives, trusted_date};
+use crate::trust::{Trust, list_sequence, survives, trusted_date};
 use alloc::vec::Vec;
 use apdu::certificate::{Certificate, StatusList};
 use apdu::crypto::PrivateKey;
@@ -35,7 +35,7 @@ pub(super) fn private_key(store: &dyn Store) -> Result<PrivateKey, Refusal> {
 pub(super) fn status(world: &World<'_>, data: &[u8]) -> Reply {
     no_data(data)?;
     let status = CardStatus {
-        list_sequence: Trust::read(world.store)?.list_sequence(),
+        list_sequence: list_sequence(world.store)?,
         trusted_date: trusted_date(world.store)?.ok_or(Refusal::NotNow)?,
         puk_tries: tries_left(world.store, Reference::Puk)?.unwrap_or(0),
         pin_tries: tries_left(world.store, Reference::Pin)?.unwrap_or(0),

@@ -159,7 +159,7 @@ fn terminal_random(world: &World<'_>, data: &[u8]) -> Result<(Secret<32>, Vec<u8
     let TerminalRandom(encapsulation) = TerminalRandom::decode(data).map_err(|_| Refusal::Data)?;
     let key = objects::private_key(world.store)?;
     let own = objects::card_certificate(world, &[])?;
-    let own = Certificate::decode(&own).map_err(|_| Refusal::Storage)?;
+    let own = Certificate::restored(&own).map_err(|_| Refusal::Storage)?;
     let random = decapsulate(&key, &own.claims().key, &encapsulation);
     Ok((random, objects::status(world, &[])?))
 }
