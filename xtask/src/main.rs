@@ -35,7 +35,7 @@ cargo xtask COMMAND
   vectors               checks the vectors against their independent generator
   lane [TEST ARGS]      the tests that need a real pcscd, with a daemon of their own
   with-reader CMD ARGS  runs any command with a pcscd of its own
-  bench [ARGS]          cargo run --release -p bench -- ARGS
+  bench [--json]        what things cost; with a pcscd of its own where there is one
 ";
 
 fn main() -> ExitCode {
@@ -57,13 +57,7 @@ fn main() -> ExitCode {
         ("lane", _) => lane::tests(rest, &mut Vec::new()),
         ("with-reader", [_, ..]) => lane::with_reader(rest),
         (lane::INSIDE, [_, ..]) => lane::inside(rest),
-        ("bench", _) => {
-            let mut bench = Command::new("cargo");
-            bench
-                .args(["run", "--release", "-p", "bench", "--"])
-                .args(rest);
-            steps::run(&mut bench)
-        }
+        ("bench", _) => bench(rest),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
@@ -76,4 +70,27 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The figures; those over a reader only where there is one.
+fn bench(arguments: &[String]) -> Result<(), String> {
+    let mut build = Command::new("cargo");
+    build.args(["build", "--release", "-p", "bench"]);
+    if !setup::reader_is_there() {
+        steps::run(&mut build)?;
+        let mut bench = Command::new(workspace::target()?.join("release/bench"));
+        return steps::run(bench.args(arguments));
+    }
+    steps::run(build.args(["--features", "pcsc"]))?;
+    let bench = workspace::target()?.join("release/bench");
+    let bench = [bench.to_string_lossy().into_owned()];
+    // Why one core: waking an idle one costs as much as a round trip, and not the same for both sides of a ratio.
+    let pinned = ["taskset", "-c", "0"].map(str::to_owned);
+    let pin = if steps::succeeds("taskset", &["--version"]) {
+        &pinned[..]
+    } else {
+        &[]
+    };
+    let command: Vec<String> = pin.iter().chain(&bench).chain(arguments).cloned().collect();
+    lane::with_reader(&command)
 }
