@@ -156,12 +156,22 @@ fn disturbances() -> [(&'static str, Disturb); 2] {
 #[test]
 fn a_disturbance_begins_the_set_up_again_once_and_the_pin_is_not_asked_for_twice() {
     for (label, disturb) in disturbances() {
-        let mut bench = Bench::new();
+        let mut bench = Bench::paired();
+        bench.card.inner().slot = None;
         let mut user = User::willing();
         disturb(&mut bench, &mut user);
         bench.connect(&mut user, &Policy::Ask).unwrap().close();
         assert_eq!(user.asked_for_pin.len(), 1, "{label}");
-        assert_eq!(user.notices[0], Notice::SetUpStartedAgain, "{label}");
+        let card = name(CARD);
+        assert_eq!(
+            user.notices,
+            [
+                Notice::PairingLost { card },
+                Notice::SetUpStartedAgain,
+                Notice::PairingMade { card }
+            ],
+            "{label}"
+        );
         assert_eq!(bench.card.count(header::KEY_EXCHANGE), 2, "{label}");
     }
 }

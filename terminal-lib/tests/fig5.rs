@@ -301,20 +301,43 @@ fn a_cut_set_up_leaves_the_current_key_alone_and_the_pending_list_short() {
             .unwrap()
     };
     let before = *record(&bench).current().unwrap().0.expose();
-    // The card has lost its slot, and four set-ups in a row are cut at the commit.
+    // The card has lost its slot, and four set-ups in a row are cut at the commit; the card has taken the last one.
     bench.card.inner().slot = None;
     for cut in 1..=4 {
-        bench.line.plan = Some((8, Break::Before(TransportError::CardRemoved)));
+        bench.line.plan = Some(match cut {
+            4 => (8, Break::After(TransportError::CardRemoved)),
+            _ => (8, Break::Before(TransportError::CardRemoved)),
+        });
         bench.fail(&mut User::willing(), &Policy::Auto);
         let record = record(&bench);
         assert_eq!(record.pending().len(), cut.min(3));
         assert_eq!(*record.current().unwrap().0.expose(), before);
     }
-    bench
-        .connect(&mut User::willing(), &Policy::Auto)
-        .unwrap()
-        .close();
+    bench.reconnect().unwrap().close(); // the oldest had to go, not the newest
     assert_eq!(record(&bench).pending().len(), 0);
+}
+
+/// §8.4: what is durable before the first command is what the card will be at if its answer is lost.
+#[test]
+fn a_pending_key_is_current_before_the_first_command_and_a_superfluous_one_is_gone() {
+    let lost = || Some((2, Break::After(TransportError::CardRemoved)));
+    let mut bench = Bench::new();
+    bench.line.plan = Some((8, Break::After(TransportError::CardRemoved)));
+    bench.fail(&mut User::willing(), &Policy::Auto);
+    bench.line.plan = lost();
+    bench.fail(&mut User::absent(), &Policy::Never);
+    bench.reconnect().unwrap().close();
+
+    // A renewal whose commit never reached the card leaves a pending key that nobody needs.
+    bench.terminal = terminal(&bench.store).with_clock(today().plus_days(400));
+    bench.line.plan = Some((8, Break::Before(TransportError::CardRemoved)));
+    bench.fail(&mut User::willing(), &Policy::Auto);
+    bench.line.plan = lost();
+    bench.fail(&mut User::absent(), &Policy::Never);
+    let card = holder(apdu::certificate::Role::Card, CARD);
+    let record = PairingRecord::read(&bench.store, &identity_name(), &card);
+    assert_eq!(record.unwrap().unwrap().pending().len(), 0);
+    bench.reconnect().unwrap().close();
 }
 
 /// One new SELECT after a fault of the transport or a plain error word; none after a well-formed answer.

@@ -12,7 +12,7 @@ use terminal_lib::store::{
     Change, FileStore, IdentityName, Key, MemoryStore, PairingStore, StoreError,
     record::PairingRecord,
 };
-use terminal_lib::{ConnectError, Terminal};
+use terminal_lib::{ConnectError, SetUpFailure, Terminal};
 
 fn terminal_on(store: impl PairingStore + 'static) -> Terminal {
     Terminal::new(store, identity_name())
@@ -324,17 +324,26 @@ fn a_root_is_trusted_by_name_or_by_link_and_never_replaced() {
 fn an_older_status_list_is_not_taken_and_the_epoch_never_falls() {
     use terminal_lib::trust::ListAge;
     let (mut store, desk) = (certified_store(), identity_name());
+    let counted = store.share();
     let mut take = |list| identity::take_status_list(&mut store, &desk, &list, today());
-    assert_eq!(take(status_list(3, 1, &[])).unwrap(), ListAge::Newer);
-    assert_eq!(take(status_list(3, 1, &[])).unwrap(), ListAge::Same);
+    assert_eq!(take(status_list(3, 2, &[])).unwrap(), ListAge::Newer);
+    let commits = counted.commits();
+    assert_eq!(take(status_list(3, 2, &[])).unwrap(), ListAge::Same);
     assert_eq!(take(status_list(2, 9, &[])).unwrap(), ListAge::Older);
     let list = status_list(4, 0, &[]);
     let forged = apdu::certificate::StatusList::assemble(list.claims().clone(), [1; 64]);
     assert!(take(forged).is_err());
+    assert_eq!(counted.commits(), commits);
     assert_eq!(
         identity::summary(&store, &desk).unwrap().list,
-        Some(status_list(3, 1, &[]))
+        Some(status_list(3, 2, &[]))
     );
+    // A newer list that forgot the epoch does not bring back certificates of epoch 1, this terminal's own among them.
+    identity::take_status_list(&mut store, &desk, &list, today()).unwrap();
+    let mut bench = Bench::with(&DoubleCard::new(), &store);
+    let error = bench.fail(&mut User::willing(), &Policy::Auto);
+    let own = SetUpFailure::OwnCertificate(Refusal::Epoch);
+    assert!(matches!(error, ConnectError::SetUp(failure) if failure == own));
 }
 
 #[test]

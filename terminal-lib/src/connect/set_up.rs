@@ -267,9 +267,9 @@ impl Visit<'_, '_> {
                         Some(Ok(PinOutcome::Right(consented))) => {
                             return Ok(Consent::Given(Box::new(consented)));
                         }
-                        Some(Ok(PinOutcome::Wrong(again, tries))) => {
+                        Some(Ok(PinOutcome::Wrong(again))) => {
                             card = again;
-                            state = pin_state(tries);
+                            state = pin_state(card.status().pin_tries);
                         }
                         Some(Ok(PinOutcome::Blocked(again))) => {
                             card = again;
@@ -295,14 +295,14 @@ impl Visit<'_, '_> {
                             state = pin_state(card.status().pin_tries);
                             *kept = Some((holder, codes.new));
                         }
-                        Some(Ok(PinOutcome::Wrong(again, 1..))) => card = again,
-                        Some(Ok(PinOutcome::Blocked(refused)))
-                            if refused.status().puk_tries > 0 =>
+                        Some(Ok(PinOutcome::Wrong(refused) | PinOutcome::Blocked(refused)))
+                            if refused.status().puk_tries == 0 =>
                         {
-                            return Err(SetUpFailure::LastPukTryKept { card: name }.into());
-                        }
-                        Some(Ok(PinOutcome::Wrong(_, 0) | PinOutcome::Blocked(_))) => {
                             return Err(SetUpFailure::PukBlocked { card: name }.into());
+                        }
+                        Some(Ok(PinOutcome::Wrong(again))) => card = again,
+                        Some(Ok(PinOutcome::Blocked(_))) => {
+                            return Err(SetUpFailure::LastPukTryKept { card: name }.into());
                         }
                     }
                 }

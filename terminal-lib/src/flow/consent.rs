@@ -30,8 +30,8 @@ pub struct UnblockSent(ProvenCard);
 pub enum PinOutcome<Right> {
     /// It was right.
     Right(Right),
-    /// It was wrong; so many tries are left (§11.5).
-    Wrong(Box<ProvenCard>, u8),
+    /// It was wrong; the status has the tries left (§11.5).
+    Wrong(Box<ProvenCard>),
     /// 6983: no try is left, or the last one is kept for a paired terminal and the PUK.
     Blocked(Box<ProvenCard>),
 }
@@ -89,7 +89,7 @@ impl PinSent {
             }
             Code::Wrong(tries) => {
                 card.status.pin_tries = tries;
-                Ok(PinOutcome::Wrong(Box::new(card), tries))
+                Ok(PinOutcome::Wrong(Box::new(card)))
             }
             Code::Blocked => Ok(PinOutcome::Blocked(Box::new(card))),
         }
@@ -108,7 +108,7 @@ impl UnblockSent {
             }
             Code::Wrong(tries) => {
                 card.status.puk_tries = tries;
-                Ok(PinOutcome::Wrong(Box::new(card), tries))
+                Ok(PinOutcome::Wrong(Box::new(card)))
             }
             Code::Blocked => Ok(PinOutcome::Blocked(Box::new(card))),
         }
