@@ -6,7 +6,7 @@ mod double;
 use apdu::identifier::header;
 use double::*;
 use terminal_lib::application::*;
-use terminal_lib::store::{Fault, record::PairingRecord};
+use terminal_lib::store::{Fault, PairingStore, record::PairingRecord};
 use terminal_lib::transport::{Ending, TransportError};
 use terminal_lib::{ConnectError, SetUpFailure};
 
@@ -376,6 +376,22 @@ fn a_card_that_was_reset_before_we_came_is_connected_again() {
     bench.line.begins.push_back(Err(TransportError::CardReset));
     bench.reconnect().unwrap().close();
     assert_eq!(bench.line.reconnects, 1);
+}
+
+#[test]
+fn a_pairing_is_due_for_renewal_after_4096_sessions_and_not_one_earlier() {
+    let mut bench = Bench::paired();
+    let card = holder(apdu::certificate::Role::Card, CARD);
+    let mut record = PairingRecord::read(&bench.store, &identity_name(), &card)
+        .unwrap()
+        .unwrap();
+    (record.uses()..4_095).for_each(|_| record.count_use(today()));
+    bench.store.commit(&[record.put(&identity_name())]).unwrap();
+    for due in [vec![], vec![SetUpReason::RenewalDue]] {
+        let mut user = User::absent();
+        bench.connect(&mut user, &Policy::Ask).unwrap().close();
+        assert_eq!(user.asked_to_pair, due);
+    }
 }
 
 #[test]

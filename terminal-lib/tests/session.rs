@@ -208,6 +208,20 @@ fn unpairing_needs_no_pin_and_leaves_nothing_on_either_side() {
 }
 
 #[test]
+fn a_factory_reset_needs_the_pin_and_forgets_the_pairing_when_it_was_done() {
+    for with_pin in [false, true] {
+        let mut bench = Bench::paired();
+        let mut session = bench.reconnect().unwrap();
+        if with_pin {
+            session.verify_pin(&digits(PIN)).unwrap();
+        }
+        assert_eq!(session.factory_reset().is_ok(), with_pin);
+        assert_eq!(bench.card.inner().slot.is_none(), with_pin);
+        assert_eq!(bench.terminal.pairings().unwrap().is_empty(), with_pin);
+    }
+}
+
+#[test]
 fn a_newer_list_goes_to_the_card_and_an_equal_one_stays_at_home() {
     let mut bench = Bench::paired();
     let stranger = holder(Role::Card, "ZZTALLYCARD00009");

@@ -3,7 +3,9 @@
 
 mod double;
 
-use apdu::certificate::{Refusal, Role};
+use apdu::certificate::{Anchor, Expectations, ProvenCertificate, Refusal, Role, Validity};
+use apdu::crypto::Secret;
+use apdu::handshake::PairingKey;
 use double::*;
 use std::os::unix::fs::PermissionsExt as _;
 use terminal_lib::application::Policy;
@@ -189,6 +191,44 @@ fn a_record_keeps_everything_a_pairing_needs() {
     );
     let again = PairingRecord::decode(&record.encode()).unwrap();
     assert_eq!(*again.encode(), *record.encode());
+}
+
+#[test]
+fn the_oldest_of_four_pending_keys_goes_and_a_promoted_one_stays_alone() {
+    let mut bench = Bench::paired();
+    let (desk, card) = (identity_name(), holder(Role::Card, CARD));
+    let mut record = PairingRecord::read(&bench.store, &desk, &card)
+        .unwrap()
+        .unwrap();
+    let proven = ProvenCertificate::verify(
+        record.certificate().unwrap(),
+        &[&Anchor::trust_root(&root()).unwrap()],
+        &Expectations {
+            role: Role::Card,
+            validity: Validity::Today(today()),
+            min_epoch: 0,
+            revoked: None,
+        },
+    )
+    .unwrap();
+    let later = today().plus_days(1);
+    for number in 1..=4 {
+        let key = PairingKey::new(Secret::copy_of(&[number; 32]));
+        record.add_pending(key, &proven, record.as_terminal(), later);
+    }
+    bench.store.commit(&[record.put(&desk)]).unwrap();
+    let mut record = PairingRecord::read(&bench.store, &desk, &card)
+        .unwrap()
+        .unwrap();
+    let pending: Vec<_> = record.pending().map(|key| key.expose()[0]).collect();
+    assert_eq!((pending, record.set_up()), (vec![2, 3, 4], today()));
+    record.promote_pending(1);
+    let (key, generation) = record.current().unwrap();
+    assert_eq!((key.expose(), generation), (&[3; 32], 0));
+    assert_eq!(
+        (record.pending().len(), record.uses(), record.set_up()),
+        (0, 0, later)
+    );
 }
 
 /// ST-10, ST-64: the same flow certifies a terminal: request out, certificate in, by its own line.

@@ -473,6 +473,12 @@ impl Inner {
                 _ if pin => Err(StatusWord::NOT_FOUND),
                 _ => Err(StatusWord::SECURITY_NOT_SATISFIED),
             },
+            header::FACTORY_RESET if pin => {
+                self.slot = None;
+                over = true;
+                Ok(Vec::new())
+            }
+            header::FACTORY_RESET => Err(StatusWord::SECURITY_NOT_SATISFIED),
             header::LIST_SERVICES => Ok(apdu::message::services::encode(
                 [Aid::VAULT, Aid::COUNTER].into_iter(),
             )),
