@@ -254,4 +254,14 @@ pub enum IdentityVerb {
         #[arg(long, value_name = "FILE")]
         root: PathBuf,
     },
+    /// Take a newer status list (revocations); cards get it at their next session
+    StatusList {
+        /// The list; `-` is standard input
+        list: PathBuf,
+    },
+    /// Trust the next root of an authority, by a link certificate of one that is trusted
+    Link {
+        /// The link certificate; `-` is standard input
+        link: PathBuf,
+    },
 }

@@ -3,14 +3,14 @@
 use crate::cli::{Format, IdentityVerb, PairingVerb, StoreArguments};
 use crate::failure::{Failure, Kind};
 use crate::visit;
-use apdu::certificate::{Certificate, HolderHash, Name, Role, pem};
+use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList, pem};
 use getrandom::SysRng;
 use serde_json::json;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use terminal_lib::identity::{self, IdentityError};
-use terminal_lib::trust::{Clock, SystemClock};
+use terminal_lib::trust::{Clock, ListAge, SystemClock};
 
 /// Files larger than this are no certificates.
 const LARGEST: u64 = 64 << 10;
@@ -116,6 +116,32 @@ pub fn identity(
             );
             Ok(())
         }
+        IdentityVerb::StatusList { list } => {
+            let content = read(list)?;
+            let bytes = pem::decode(pem::STATUS_LIST, &content)
+                .map_err(|error| Failure::failed(format!("{}: {error}", list.display())))?;
+            let list = StatusList::decode(&bytes)
+                .map_err(|error| Failure::failed(format!("{}: {error}", list.display())))?;
+            let today = SystemClock.today().map_err(Failure::failed)?;
+            let age = identity::take_status_list(terminal.store_mut(), &own, &list, today)
+                .map_err(judge)?;
+            eprintln!(
+                "{}",
+                match age {
+                    ListAge::Newer => "Taken. Cards get it at their next session.",
+                    ListAge::Same => "This terminal has it already.",
+                    ListAge::Older => "This terminal has a newer one; nothing was changed.",
+                }
+            );
+            Ok(())
+        }
+        IdentityVerb::Link { link } => {
+            let link = read_certificate(link)?;
+            let today = SystemClock.today().map_err(Failure::failed)?;
+            identity::add_link(terminal.store_mut(), &own, &link, today).map_err(judge)?;
+            eprintln!("Root {} is trusted from now on.", link.claims().holder);
+            Ok(())
+        }
     }
 }
 
@@ -182,6 +208,8 @@ fn judge(error: IdentityError) -> Failure {
         | IdentityError::OtherKey
         | IdentityError::OtherNames { .. }
         | IdentityError::NotARoot { .. }
+        | IdentityError::List(_)
+        | IdentityError::Link(_)
         | IdentityError::RootConflict(_) => Kind::Verification,
         _ => Kind::Failed,
     };
@@ -214,6 +242,13 @@ fn parse_nonce(text: &str) -> Result<[u8; 16], Failure> {
 }
 
 fn read_certificate(path: &Path) -> Result<Certificate, Failure> {
+    let wrong =
+        |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", path.display()));
+    let bytes = pem::decode(pem::CERTIFICATE, &read(path)?).map_err(|error| wrong(&error))?;
+    Certificate::decode(&bytes).map_err(|error| wrong(&error))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut content = Vec::new();
     let read = if path.as_os_str() == "-" {
         io::stdin().take(LARGEST).read_to_end(&mut content)
@@ -221,10 +256,7 @@ fn read_certificate(path: &Path) -> Result<Certificate, Failure> {
         fs::File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut content))
     };
     read.map_err(|error| Failure::failed(format!("cannot read {}: {error}", path.display())))?;
-    let bytes = pem::decode(pem::CERTIFICATE, &content)
-        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
-    Certificate::decode(&bytes)
-        .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))
+    Ok(content)
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {

@@ -134,6 +134,43 @@ fn pin_puk_and_reset_do_what_they_say() {
     );
 }
 
+/// Revocation reaches a card through any terminal that has the list, the revoked one included (§13).
+#[test]
+fn a_status_list_travels_with_a_terminal_and_is_enforced_by_the_card() {
+    let desk = Desk::listening();
+    desk.ok(&["session"], &[]);
+    let mut damaged = desk::list_that_revokes("ZZTALLYTERM00001");
+    fs::write(desk.path("list"), &damaged).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    fs::write(desk.path("damaged"), damaged).unwrap();
+    let take = |file: &str| {
+        Command::new(env!("CARGO_BIN_EXE_tally"))
+            .args(["identity", "status-list", file, "--store"])
+            .arg(desk.path("terminal.store"))
+            .current_dir(desk.path(""))
+            .output()
+            .unwrap()
+            .status
+            .code()
+    };
+    assert_eq!(take("damaged"), Some(3));
+    assert_eq!(take("pin"), Some(1), "no list at all");
+    assert_eq!(take("list"), Some(0));
+    // The session that hands the list over is this terminal's last one.
+    drop(desk.tally(&["session"], &["--pairing", "never"]));
+    assert_eq!(
+        desk.code(&["session"], &["--pairing", "never"]),
+        4,
+        "the pairing is gone"
+    );
+    let again = ["--pairing", "auto", "--pin-file", "pin"];
+    assert_eq!(
+        desk.code(&["session"], &again),
+        4,
+        "and cannot be made again"
+    );
+}
+
 /// What is in a terminal's store that is no store: one clear line, nothing changed.
 #[test]
 fn a_store_that_is_none_is_refused_and_left_alone() {

@@ -1,7 +1,10 @@
 //! A desk: a certified card in a file, a certified terminal in another, and the card plugged in somewhere.
 #![allow(dead_code, reason = "each test file uses its part of the desk")]
 
-use apdu::certificate::{Certificate, CertificateFields, Date, Name, Request, Role};
+use apdu::certificate::{
+    Certificate, CertificateFields, Date, HolderHash, Name, Request, Role, StatusList,
+    StatusListFields,
+};
 use apdu::crypto::PrivateKey;
 use apdu::message::personalise::KeyOrder;
 use apdu::message::pin::{Digits, Reference};
@@ -42,6 +45,22 @@ fn sign(holder: &str, role: Role, public: apdu::crypto::PublicKey) -> Certificat
 fn certified(request: &Request) -> Certificate {
     let asked = request.fields();
     sign(asked.holder.as_str(), asked.role, asked.key.clone())
+}
+
+/// A status list of the authority that revokes one terminal.
+pub fn list_that_revokes(terminal: &str) -> Vec<u8> {
+    let fields = StatusListFields {
+        issuer: Name::new(ROOT).unwrap(),
+        sequence: 1,
+        min_epoch: 0,
+        date: Date::new(2026, 11, 2).unwrap(),
+        revoked: vec![HolderHash::of(
+            Role::Terminal,
+            &Name::new(terminal).unwrap(),
+        )],
+    };
+    let signature = key(1).sign(&fields.encode_body());
+    StatusList::assemble(fields, signature).encoded().to_vec()
 }
 
 struct InTheStation(VirtualCard<StateFile, SysRng>);
