@@ -11,6 +11,7 @@ use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
 use apdu::identifier::{MAX_LOGICAL_DATA, header};
 use apdu::message::select::Fci;
+use zeroize::Zeroizing;
 
 /// The most bytes of one logical response: a full data field and what secure messaging adds.
 pub const MAX_RESPONSE: usize = MAX_LOGICAL_DATA + 1_024;
@@ -180,7 +181,14 @@ impl<'t> Exchange<'t> {
             Expects::Short | Expects::Long => Some(256),
         };
         let size = Form::Short.max_data();
-        let apdus = segments(command.header, &command.data, expected, Form::Short, size)?;
+        // Wiped: in personalisation a PIN travels in clear (§11.8).
+        let apdus = Zeroizing::new(segments(
+            command.header,
+            &command.data,
+            expected,
+            Form::Short,
+            size,
+        )?);
         let Some((last, firsts)) = apdus.split_last() else {
             return Err(ExchangeError::Misbehaved("no segment to send")); // there is always one
         };
