@@ -1,1 +1,25 @@
-//! Card and terminal together, in process and over pcscd.
+//! Card and terminal together, in process and over pcscd: the world that the tests of both ends live in.
+//!
+//! Both ends are the real ones; nothing of the protocol is doubled here. Only what is around them is made for tests:
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`authority`] | one root key in memory: certificates, status lists, certified terminals |
+//! | [`card`] | a card's durable memory, which can be copied, cut off and looked at; what makes a card operational |
+//! | [`line`] | the way between both ends, which writes down what passes and does damage on demand |
+//! | [`user`] | a user who answers as planned, and remembers what was asked |
+//! | [`world`] | one card, one terminal, one line |
+//!
+//! Functions here stop the test when what they need does not work: nothing comes from outside.
+#![expect(clippy::unwrap_used, reason = "a test bench stops where it fails")]
+
+pub mod authority;
+pub mod card;
+pub mod line;
+pub mod user;
+pub mod world;
+
+pub use card::Disk;
+pub use line::{Heard, Incident, Line};
+pub use user::User;
+pub use world::World;
