@@ -12,7 +12,7 @@ use card_core::store::Store;
 use card_sim::body::VirtualCard;
 use getrandom::SysRng;
 use terminal_lib::personalise::Station;
-use terminal_lib::store::{IdentityName, MemoryStore};
+use terminal_lib::store::{IdentityName, MemoryStore, PairingStore};
 use terminal_lib::transport::in_process::InProcess;
 use terminal_lib::{Terminal, identity};
 
@@ -120,23 +120,31 @@ pub fn card(holder: &str) -> Disk {
 
 /// The store of a certified terminal that trusts the root.
 pub fn terminal_store(holder: &str) -> MemoryStore {
-    let mut store = terminal_store_with_request(holder);
+    certified(MemoryStore::new(), holder)
+}
+
+/// The store of a terminal that has asked for a certificate and trusts the root, and has no certificate yet.
+pub fn terminal_store_with_request(holder: &str) -> MemoryStore {
+    requested(MemoryStore::new(), holder)
+}
+
+/// Certifies the terminal whose store this is.
+pub fn certified<S: PairingStore>(store: S, holder: &str) -> S {
+    let mut store = requested(store, holder);
     let request = identity::request(&store, &desk()).unwrap();
     let certificate = certify_request(&request);
     identity::install(&mut store, &desk(), &certificate, &[root()], today()).unwrap();
     store
 }
 
-/// The store of a terminal that has asked for a certificate and trusts the root, and has no certificate yet.
-pub fn terminal_store_with_request(holder: &str) -> MemoryStore {
-    let mut store = MemoryStore::new();
+fn requested<S: PairingStore>(mut store: S, holder: &str) -> S {
     let (issuer, holder) = (name(ROOT), name(holder));
     identity::create_request(&mut store, &desk(), issuer, holder, [8; 16], &mut SysRng).unwrap();
     identity::pin_root(&mut store, &desk(), &root()).unwrap();
     store
 }
 
-/// The terminal program over such a store.
-pub fn terminal(store: &MemoryStore) -> Terminal {
-    Terminal::new(store.share(), desk()).with_clock(today())
+/// The terminal program over a certified store.
+pub fn terminal(store: impl PairingStore + 'static) -> Terminal {
+    Terminal::new(store, desk()).with_clock(today())
 }

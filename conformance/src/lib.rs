@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`authority`] | one root key in memory: certificates, status lists, certified terminals |
 //! | [`card`] | a card's durable memory, which can be copied, cut off and looked at; what makes a card operational |
+//! | [`evidence`] | how much an evidence test runs, and the line that says what it saw |
 //! | [`line`] | the way between both ends, which writes down what passes and does damage on demand |
 //! | [`user`] | a user who answers as planned, and remembers what was asked |
 //! | [`world`] | one card, one terminal, one line |
@@ -15,6 +16,7 @@
 
 pub mod authority;
 pub mod card;
+pub mod evidence;
 pub mod line;
 pub mod user;
 pub mod world;

@@ -39,7 +39,7 @@ impl World {
         Self {
             card: card.clone(),
             store: store.share(),
-            terminal: terminal(store),
+            terminal: terminal(store.share()),
             line: Line::insert(card),
         }
     }

@@ -1,7 +1,10 @@
 //! The virtual card in a slot of a real, unmodified `pcscd`: run by `cargo xtask lane`, which brings a daemon of its own.
 //!
-//! The card here answers everything with 9000. What is under test is the way to it: insertion, power, bytes, removal.
+//! The card in this file answers everything with 9000. What is under test is the way to it: insertion, power, bytes, removal.
+//! Real cards and real terminals meet in the module `lane`.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
+
+mod lane;
 
 use std::ffi::CString;
 use std::sync::{Mutex, MutexGuard};
