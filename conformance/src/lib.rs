@@ -16,12 +16,12 @@
 
 pub mod authority;
 pub mod card;
-pub mod evidence;
 pub mod line;
 pub mod user;
 pub mod world;
 
 pub use card::Disk;
 pub use line::{Heard, Incident, Line};
+pub use test_vectors::evidence;
 pub use user::User;
 pub use world::World;

@@ -7,6 +7,8 @@
     reason = "a vector file that cannot be read is a broken build"
 )]
 
+pub mod evidence;
+
 use serde::Deserialize;
 use serde_json::{Map, Value};
 

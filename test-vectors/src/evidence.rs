@@ -26,7 +26,11 @@ pub fn cases(quick: u64, full: u64) -> u64 {
 /// The seed of this run.
 pub fn seed() -> u64 {
     let given = std::env::var(SEED).ok();
-    given.map_or(DEFAULT_SEED, |given| given.parse().unwrap())
+    given.map_or(DEFAULT_SEED, |given| {
+        given
+            .parse()
+            .unwrap_or_else(|_| panic!("{SEED}={given} is no number"))
+    })
 }
 
 /// Prints one line: the item of the test plan (`T12`), how many cases were run, and what was seen, in words.
