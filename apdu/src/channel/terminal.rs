@@ -95,6 +95,22 @@ impl TerminalEnd {
         self.0 = State::Broken;
     }
 
+    /// A second copy of the channel, for exploring what would follow; see [`Secret::dangerous_copy`](crate::crypto::Secret::dangerous_copy).
+    #[must_use]
+    pub fn dangerous_copy(&self) -> Self {
+        Self(match &self.0 {
+            State::Ready { keys, counter } => State::Ready {
+                keys: keys.dangerous_copy(),
+                counter: *counter,
+            },
+            State::Waiting { keys, counter } => State::Waiting {
+                keys: keys.dangerous_copy(),
+                counter: *counter,
+            },
+            State::Broken => State::Broken,
+        })
+    }
+
     fn take(&mut self) -> State {
         core::mem::replace(&mut self.0, State::Broken)
     }
