@@ -2,6 +2,8 @@
 //! step by step with nothing but the `apdu` crate, so that a test can stop or lie at any step.
 #![allow(dead_code, reason = "each test file uses its part of the bench")]
 
+pub mod states;
+
 use apdu::certificate::{Certificate, CertificateFields, Date, HolderHash, Name, Request, Role};
 use apdu::channel::{ExpectedLength, TerminalEnd};
 use apdu::codec::chaining::segments;
@@ -9,7 +11,7 @@ use apdu::codec::command::{Command, Form, Header};
 use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
 use apdu::crypto::{
-    Entropy, EntropyError, PrivateKey, PublicKey, decapsulate, encapsulate, sha256,
+    Entropy, EntropyError, PrivateKey, PublicKey, Secret, decapsulate, encapsulate, sha256,
 };
 use apdu::handshake::{PairingKey, ProvisionalSecret, Transcript};
 use apdu::identifier::header;
@@ -232,6 +234,28 @@ impl Bench {
     }
 }
 
+/// What a terminal holds between messages 3 and 5.
+pub struct Provisional {
+    pub sm1: TerminalEnd,
+    pub secret: ProvisionalSecret,
+    pub transcript: Transcript,
+}
+
+impl Provisional {
+    /// Message 4.
+    pub fn card_certificate(&mut self, bench: &mut Bench) -> Certificate {
+        let sealed = self
+            .sm1
+            .seal(header::CARD_CERTIFICATE, &[], Some(ExpectedLength::Short))
+            .unwrap();
+        let response = bench.send(sealed.header, &sealed.data);
+        self.transcript.command(sealed.header, &sealed.data);
+        self.transcript.response(&response.data, response.status);
+        let (plain, _) = self.sm1.open(&response.data, response.status).unwrap();
+        Certificate::decode(&plain).unwrap()
+    }
+}
+
 /// A terminal with a certificate.
 pub struct Terminal {
     pub key: PrivateKey,
@@ -261,8 +285,8 @@ impl Terminal {
         self.certificate.holder_hash()
     }
 
-    /// Set-up up to the answer to message 5: under SM2, before the PIN. And K_0 as the terminal would store it.
-    pub fn set_up_to_pin(&mut self, bench: &mut Bench) -> (TerminalEnd, PairingKey) {
+    /// Set-up up to the answer to message 3: under SM1.
+    pub fn set_up_to_share(&mut self, bench: &mut Bench) -> Provisional {
         let (_, mut transcript) = bench.select();
         let certificate = self.certificate.encoded().to_vec();
         bench.plain_ok(header::VERIFY_CERTIFICATE, &certificate);
@@ -281,19 +305,23 @@ impl Terminal {
             &ephemeral.agree(&card.ephemeral),
             &card_random,
         );
-        let mut sm1 = TerminalEnd::new(secret.session_keys());
+        Provisional {
+            sm1: TerminalEnd::new(secret.session_keys()),
+            secret,
+            transcript,
+        }
+    }
 
-        let sealed = sm1
-            .seal(header::CARD_CERTIFICATE, &[], Some(ExpectedLength::Short))
-            .unwrap();
-        let response = bench.send(sealed.header, &sealed.data);
-        transcript.command(sealed.header, &sealed.data);
-        transcript.response(&response.data, response.status);
-        let (plain, _) = sm1.open(&response.data, response.status).unwrap();
-        let card_certificate = Certificate::decode(&plain).unwrap();
-
-        let (enc, random) = encapsulate(&card_certificate.claims().key, &mut self.entropy).unwrap();
-        let message = TerminalRandom(PublicKey::from_uncompressed(&enc).unwrap()).encode();
+    /// Set-up up to the answer to message 5: under SM2, before the PIN. And K_0 as the terminal would store it.
+    pub fn set_up_to_pin(&mut self, bench: &mut Bench) -> (TerminalEnd, PairingKey) {
+        let mut provisional = self.set_up_to_share(bench);
+        let card = provisional.card_certificate(bench);
+        let (message, random) = self.random_for(&card);
+        let Provisional {
+            mut sm1,
+            secret,
+            mut transcript,
+        } = provisional;
         let sealed = sm1
             .seal(
                 header::TERMINAL_RANDOM,
@@ -312,6 +340,13 @@ impl Terminal {
             "the PIN request carries the status"
         );
         (sm2, secret.into_pairing_key())
+    }
+
+    /// Message 5 to the card with this certificate, and the random in it.
+    pub fn random_for(&mut self, card: &Certificate) -> (Vec<u8>, Secret<32>) {
+        let (enc, random) = encapsulate(&card.claims().key, &mut self.entropy).unwrap();
+        let message = TerminalRandom(PublicKey::from_uncompressed(&enc).unwrap()).encode();
+        (message, random)
     }
 
     /// A whole set-up with the right PIN.
