@@ -3,7 +3,7 @@
 //! Mode 0600, locked while a card lives in it, self-checking. One commit is one append and one barrier.
 
 use card_core::store::{Change, Record, Store, StoreError, Value};
-use journal::{FileDisk, Journal, JournalError};
+use journal::{Disk, FileDisk, Journal, JournalError};
 use std::path::Path;
 
 /// First bytes of a card's file.
@@ -11,22 +11,30 @@ const MAGIC: [u8; 8] = *b"TALLYCRD";
 /// Version of the records inside.
 const VERSION: u16 = 1;
 
-/// The records of one card in a file.
-pub struct StateFile(Journal<FileDisk>);
+/// The records of one card in a file, or on another disk.
+pub struct StateFile<D: Disk = FileDisk>(Journal<D>);
 
 impl StateFile {
     /// Makes the file of a new, blank card. An existing file is never touched.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        Ok(Self(Journal::create(
-            FileDisk::create(path)?,
-            MAGIC,
-            VERSION,
-        )?))
+        Self::create_on(FileDisk::create(path)?)
     }
 
     /// Opens a card's file, finishing what a power cut interrupted.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        Ok(Self(Journal::open(FileDisk::open(path)?, MAGIC, VERSION)?))
+        Self::open_on(FileDisk::open(path)?)
+    }
+}
+
+impl<D: Disk> StateFile<D> {
+    /// Makes a new, blank card on an empty disk.
+    pub fn create_on(disk: D) -> Result<Self, JournalError> {
+        Ok(Self(Journal::create(disk, MAGIC, VERSION)?))
+    }
+
+    /// Opens the card on a disk, finishing what a power cut interrupted.
+    pub fn open_on(disk: D) -> Result<Self, JournalError> {
+        Ok(Self(Journal::open(disk, MAGIC, VERSION)?))
     }
 
     /// Whether a write failed earlier. The card then refuses service until its file is opened again.
@@ -39,7 +47,7 @@ fn key(record: Record) -> [u8; 2] {
     record.0.to_be_bytes()
 }
 
-impl Store for StateFile {
+impl<D: Disk> Store for StateFile<D> {
     fn read(&self, record: Record) -> Result<Option<Value>, StoreError> {
         let value = self.0.read(&key(record)).map_err(|_| StoreError)?;
         Ok(value.map(|bytes| Value::new(bytes.to_vec())))

@@ -5,7 +5,7 @@
 
 use super::{Change, Key, PairingStore, StoreError};
 use apdu::crypto::SecretBytes;
-use journal::{JournalError, SharedJournal};
+use journal::{Disk, Journal, SharedJournal};
 use std::path::{Path, PathBuf};
 
 const MAGIC: [u8; 8] = *b"TALLYTRM";
@@ -39,19 +39,32 @@ impl FileStore {
 
 impl PairingStore for FileStore {
     fn read(&self, key: &Key) -> Result<Option<SecretBytes>, StoreError> {
-        self.journal.with(|journal| {
-            let record = journal.read(key.as_bytes())?;
-            Ok(record.map(|record| SecretBytes::new(record.to_vec())))
-        })
+        self.journal
+            .with(|journal| PairingStore::read(journal, key))
     }
 
     fn list(&self, prefix: &Key) -> Result<Vec<(Key, SecretBytes)>, StoreError> {
-        self.journal.with(|journal| {
-            let listed = journal.with_prefix(prefix.as_bytes())?;
-            Ok(listed
-                .map(|(key, record)| (Key::from_bytes(key), SecretBytes::new(record.to_vec())))
-                .collect())
-        })
+        self.journal.with(|journal| journal.list(prefix))
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
+        self.journal
+            .with(|journal| PairingStore::commit(journal, changes))
+    }
+}
+
+/// The records themselves, on any disk.
+impl<D: Disk + Send> PairingStore for Journal<D> {
+    fn read(&self, key: &Key) -> Result<Option<SecretBytes>, StoreError> {
+        let record = self.read(key.as_bytes())?;
+        Ok(record.map(|record| SecretBytes::new(record.to_vec())))
+    }
+
+    fn list(&self, prefix: &Key) -> Result<Vec<(Key, SecretBytes)>, StoreError> {
+        let listed = self.with_prefix(prefix.as_bytes())?;
+        Ok(listed
+            .map(|(key, record)| (Key::from_bytes(key), SecretBytes::new(record.to_vec())))
+            .collect())
     }
 
     fn commit(&mut self, changes: &[Change]) -> Result<(), StoreError> {
@@ -67,8 +80,6 @@ impl PairingStore for FileStore {
                 },
             })
             .collect();
-        self.journal
-            .with(|journal| journal.commit(&changes))
-            .map_err(|error: JournalError| error.into())
+        Ok(self.commit(&changes)?)
     }
 }
