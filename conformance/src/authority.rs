@@ -11,7 +11,8 @@ use apdu::message::pin::{Digits, Reference};
 use card_core::store::Store;
 use card_sim::body::VirtualCard;
 use getrandom::SysRng;
-use terminal_lib::personalise::Station;
+use terminal_lib::identity::IdentityError;
+use terminal_lib::personalise::{PersonaliseError, Station};
 use terminal_lib::store::{IdentityName, MemoryStore, PairingStore};
 use terminal_lib::transport::in_process::InProcess;
 use terminal_lib::{Terminal, identity};
@@ -93,22 +94,28 @@ pub fn status_list(sequence: u32, revoked: &[(Role, &str)]) -> StatusList {
 
 /// Makes the blank card in `store` an operational one, by the station's own commands (§12.1).
 pub fn put_into_use<S: Store>(store: S, holder: &str) {
+    personalise(store, holder).unwrap();
+}
+
+/// The same, for a card that may fail on the way.
+///
+/// # Errors
+/// What the station says.
+pub fn personalise<S: Store>(store: S, holder: &str) -> Result<(), PersonaliseError> {
     let mut reader = InProcess::new(Powered(VirtualCard::new(store, SysRng)));
-    let mut station = Station::begin(&mut reader).unwrap();
+    let mut station = Station::begin(&mut reader)?;
     let digits = |reference, digits| Digits::new(reference, digits).unwrap();
-    station.set_pin(&digits(Reference::Pin, PIN)).unwrap();
-    station.set_puk(&digits(Reference::Puk, PUK)).unwrap();
-    station.store_root(&root()).unwrap();
+    station.set_pin(&digits(Reference::Pin, PIN))?;
+    station.set_puk(&digits(Reference::Puk, PUK))?;
+    station.store_root(&root())?;
     let order = KeyOrder {
         issuer: name(ROOT),
         holder: name(holder),
         nonce: [7; 16],
     };
-    let request = station.generate_key(&order).unwrap();
-    station
-        .store_certificate(&certify_request(&request))
-        .unwrap();
-    station.activate().unwrap();
+    let request = station.generate_key(&order)?;
+    station.store_certificate(&certify_request(&request))?;
+    station.activate()
 }
 
 /// An operational card in memory.
@@ -125,23 +132,40 @@ pub fn terminal_store(holder: &str) -> MemoryStore {
 
 /// The store of a terminal that has asked for a certificate and trusts the root, and has no certificate yet.
 pub fn terminal_store_with_request(holder: &str) -> MemoryStore {
-    requested(MemoryStore::new(), holder)
+    let mut store = MemoryStore::new();
+    ask(&mut store, holder).unwrap();
+    store
 }
 
 /// Certifies the terminal whose store this is.
-pub fn certified<S: PairingStore>(store: S, holder: &str) -> S {
-    let mut store = requested(store, holder);
-    let request = identity::request(&store, &desk()).unwrap();
-    let certificate = certify_request(&request);
-    identity::install(&mut store, &desk(), &certificate, &[root()], today()).unwrap();
+pub fn certified<S: PairingStore>(mut store: S, holder: &str) -> S {
+    equip(&mut store, holder).unwrap();
     store
 }
 
-fn requested<S: PairingStore>(mut store: S, holder: &str) -> S {
+/// The same, for a store that may fail on the way.
+///
+/// # Errors
+/// What the store says.
+pub fn equip<S: PairingStore>(store: &mut S, holder: &str) -> Result<(), IdentityError> {
+    ask(store, holder)?;
+    let request = identity::request(store, &desk())?;
+    let certificate = certify_request(&request);
+    identity::install(store, &desk(), &certificate, &[root()], today())?;
+    Ok(())
+}
+
+fn ask<S: PairingStore>(store: &mut S, holder: &str) -> Result<(), IdentityError> {
     let (issuer, holder) = (name(ROOT), name(holder));
-    identity::create_request(&mut store, &desk(), issuer, holder, [8; 16], &mut SysRng).unwrap();
-    identity::pin_root(&mut store, &desk(), &root()).unwrap();
-    store
+    identity::create_request(store, &desk(), issuer, holder, [8; 16], &mut SysRng)?;
+    identity::pin_root(store, &desk(), &root())
+}
+
+/// A link from the root to a second one.
+pub fn link() -> Certificate {
+    let until = Date::new(2060, 1, 1).unwrap();
+    let second = PrivateKey::from_scalar(&[2; 32]).unwrap().public_key();
+    certify(name("ZZTALLYROOT00002"), Role::Authority, second, until)
 }
 
 /// The terminal program over a certified store.

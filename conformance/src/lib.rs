@@ -7,7 +7,9 @@
 //! | [`authority`] | one root key in memory: certificates, status lists, certified terminals |
 //! | [`card`] | a card's durable memory, which can be copied, cut off and looked at; what makes a card operational |
 //! | [`evidence`] | how much an evidence test runs, and the line that says what it saw |
+//! | [`flow`] | everything that one end can make the other store |
 //! | [`line`] | the way between both ends, which writes down what passes and does damage on demand |
+//! | [`paper`] | both ends' memories on disks that remember every write |
 //! | [`user`] | a user who answers as planned, and remembers what was asked |
 //! | [`world`] | one card, one terminal, one line |
 //!
@@ -16,7 +18,9 @@
 
 pub mod authority;
 pub mod card;
+pub mod flow;
 pub mod line;
+pub mod paper;
 pub mod user;
 pub mod world;
 
