@@ -1,4 +1,5 @@
-//! A count of elliptic-curve operations in this process, for demonstrations and benchmarks (feature `census`).
+//! A count of elliptic-curve operations, and of codes compared, in this process: for demonstrations, benchmarks and tests (feature
+//! `census`).
 //!
 //! Without the feature nothing is counted and nothing is compiled in.
 
@@ -9,6 +10,7 @@ pub(super) enum Operation {
     Agreement,
     Signature,
     Verification,
+    CodeComparison,
 }
 
 #[cfg(not(feature = "census"))]
@@ -29,6 +31,7 @@ mod counting {
     static AGREEMENTS: AtomicU32 = AtomicU32::new(0);
     static SIGNATURES: AtomicU32 = AtomicU32::new(0);
     static VERIFICATIONS: AtomicU32 = AtomicU32::new(0);
+    static CODE_COMPARISONS: AtomicU32 = AtomicU32::new(0);
 
     /// How many operations of each kind were done since the process began.
     #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,10 +44,12 @@ mod counting {
         pub signatures: u32,
         /// Signatures verified.
         pub verifications: u32,
+        /// PINs and PUKs compared with the stored one.
+        pub code_comparisons: u32,
     }
 
     impl Census {
-        /// All operations together.
+        /// All elliptic-curve operations together.
         pub fn total(self) -> u32 {
             self.key_pairs + self.agreements + self.signatures + self.verifications
         }
@@ -55,6 +60,7 @@ mod counting {
                 agreements: with(self.agreements, other.agreements),
                 signatures: with(self.signatures, other.signatures),
                 verifications: with(self.verifications, other.verifications),
+                code_comparisons: with(self.code_comparisons, other.code_comparisons),
             }
         }
     }
@@ -82,6 +88,7 @@ mod counting {
             agreements: AGREEMENTS.load(Ordering::Relaxed),
             signatures: SIGNATURES.load(Ordering::Relaxed),
             verifications: VERIFICATIONS.load(Ordering::Relaxed),
+            code_comparisons: CODE_COMPARISONS.load(Ordering::Relaxed),
         }
     }
 
@@ -91,6 +98,7 @@ mod counting {
             Operation::Agreement => &AGREEMENTS,
             Operation::Signature => &SIGNATURES,
             Operation::Verification => &VERIFICATIONS,
+            Operation::CodeComparison => &CODE_COMPARISONS,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

@@ -12,6 +12,7 @@ mod kem;
 #[cfg(feature = "pkcs8")]
 mod key_file;
 mod secret;
+mod self_test;
 mod signature;
 
 pub use agreement::{PointError, PrivateKey, PublicKey};
@@ -24,5 +25,5 @@ pub use kdf::kdf;
 pub use kem::{decapsulate, encapsulate};
 #[cfg(feature = "pkcs8")]
 pub use key_file::KeyFileError;
-pub use secret::{Secret, SecretBytes, equal};
+pub use secret::{Secret, SecretBytes, Wanted, codes_equal, equal};
 pub use signature::SignatureError;

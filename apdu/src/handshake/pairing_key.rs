@@ -2,7 +2,7 @@
 
 use super::transcript::TranscriptHash;
 use crate::channel::SessionKeys;
-use crate::crypto::{MacKey, Secret, equal, kdf};
+use crate::crypto::{MacKey, Secret, Wanted, equal, kdf};
 
 /// Tag of a slot in the answer to SELECT: a hint for the terminal, fresh each time. It never moves durable state.
 pub type SlotTag = [u8; 4];
@@ -25,6 +25,15 @@ impl PairingKey {
     /// The 32 bytes, for durable storage.
     pub fn expose(&self) -> &[u8; 32] {
         self.key.expose()
+    }
+
+    /// One of several keys: the first, or the one of the last pair that is wanted. Which one shows neither in the time nor in what is read.
+    pub fn choose<'a>(first: &'a Self, others: impl Iterator<Item = (Wanted, &'a Self)>) -> Self {
+        let mut chosen = first.key.dangerous_copy();
+        for (wanted, other) in others {
+            chosen.take_if(wanted, &other.key);
+        }
+        Self::new(chosen)
     }
 
     /// K_{g+1}. It cannot be undone: K_g is not computable from it.
@@ -72,6 +81,11 @@ impl TagKey {
     /// The terminal's hint for this C1: `CMAC(K_tag, prand || n_T)[0..4]`.
     pub fn hint(&self, prand: &[u8; 8], terminal_nonce: &[u8; 16]) -> Hint {
         truncate(self.0.mac(&[prand, terminal_nonce]))
+    }
+
+    /// Whether `hint` is this key's, for a choice that nobody may see.
+    pub fn means(&self, prand: &[u8; 8], terminal_nonce: &[u8; 16], hint: &Hint) -> Wanted {
+        Wanted::if_equal(&self.hint(prand, terminal_nonce), hint)
     }
 
     /// A second copy of the key; see [`Secret::dangerous_copy`].

@@ -4,7 +4,7 @@ use crate::card::World;
 use crate::refusal::Refusal;
 use crate::store::{Change, Record, Store, StoreError, Value};
 use alloc::vec::Vec;
-use apdu::crypto::{Secret, equal, hmac_sha256};
+use apdu::crypto::{Secret, codes_equal, hmac_sha256};
 use apdu::identifier::{PIN_TRIES, PUK_TRIES};
 use apdu::message::pin::{Digits, Reference};
 
@@ -91,7 +91,7 @@ pub(crate) fn compare(
         return Err(Refusal::Storage);
     }
     let (key, expected) = stored.split_at_checked(KEY).ok_or(Refusal::Storage)?;
-    if !equal(value(key, reference, digits).expose(), expected) {
+    if !codes_equal(value(key, reference, digits).expose(), expected) {
         return Err(Refusal::WrongDigits { tries_left: spent });
     }
     let mut changes = Vec::with_capacity(on_success.len() + 1);

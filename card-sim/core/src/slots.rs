@@ -7,7 +7,7 @@ use crate::refusal::Refusal;
 use crate::store::{Change, Record, Store, StoreError, Value};
 use alloc::vec::Vec;
 use apdu::certificate::{Date, HolderHash};
-use apdu::crypto::{EntropyError, Secret, equal};
+use apdu::crypto::{EntropyError, Secret, Wanted};
 use apdu::handshake::{Hint, PairingKey, SlotTag, TagKey};
 use apdu::identifier::{LAST_GENERATION, MAX_LABEL, SLOTS};
 use apdu::message::pairings::{Label, Pairing, SlotNumber};
@@ -108,8 +108,8 @@ pub(crate) struct Slots {
 }
 
 /// A key answering C1: a slot's, or a decoy.
-pub(crate) struct Chosen<'a> {
-    pub(crate) key: &'a PairingKey,
+pub(crate) struct Chosen {
+    pub(crate) key: PairingKey,
     pub(crate) slot: Option<SlotNumber>,
 }
 
@@ -145,27 +145,27 @@ impl Slots {
         tags
     }
 
-    /// The key that answers C1: of the first slot whose hint matches, else a decoy. All 16 hints are computed, always.
-    pub(crate) fn choose(&self, prand: &[u8; 8], nonce: &[u8; 16], hint: &Hint) -> Chosen<'_> {
-        let mut matched = None;
-        let mut decoy = None;
-        for (number, slot) in SlotNumber::all().zip(&self.slots) {
-            let matches = equal(&slot.tag_key.hint(prand, nonce), hint);
-            match &slot.data {
-                Some(_) if matches => matched = matched.or(Some((number, &slot.key))),
-                Some(_) => {}
-                None => decoy = decoy.or(Some(&slot.key)),
+    /// The key that answers C1: of the first slot whose hint matches, else a decoy.
+    ///
+    /// All 16 hints are computed and all keys are read, always: neither time nor memory tells whether the terminal is known, or where.
+    pub(crate) fn choose(&self, prand: &[u8; 8], nonce: &[u8; 16], hint: &Hint) -> Chosen {
+        let mut found = Wanted::no();
+        let mut number = 0;
+        let mut decoy = &self.spare;
+        let mut keys = Vec::with_capacity(SLOTS);
+        for (slot, at) in self.slots.iter().zip(0u8..).rev() {
+            let means = slot.tag_key.means(prand, nonce, hint);
+            if slot.data.is_some() {
+                number = means.choose(at, number);
+                found = found.or(means);
+                keys.push((means, &slot.key));
+            } else {
+                decoy = &slot.key;
             }
         }
-        match matched {
-            Some((number, key)) => Chosen {
-                key,
-                slot: Some(number),
-            },
-            None => Chosen {
-                key: decoy.unwrap_or(&self.spare),
-                slot: None,
-            },
+        Chosen {
+            key: PairingKey::choose(decoy, keys.into_iter()),
+            slot: SlotNumber::new(number).filter(|_| found.reveal()),
         }
     }
 
