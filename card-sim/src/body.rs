@@ -1,27 +1,39 @@
 //! The card's body: power, reset, and one command at a time. Around it a socket; inside it the card.
 
 use crate::vpcd::Body;
-use apdu::crypto::Entropy;
+use apdu::crypto::{Entropy, KnownAnswers, SelfTestError};
 use apdu::identifier::ATR;
 use card_core::store::Store;
 use card_core::{Card, World};
+use std::sync::LazyLock;
 
-/// What a dead card answers: its storage or its random generator failed.
+/// What a dead card answers: its storage, its random generator or its self-test failed.
 const DEAD: [u8; 2] = [0x6F, 0x00];
+
+/// The self-test, once in a process: all its cards have the same arithmetic.
+static SELF_TEST: LazyLock<Result<(), SelfTestError>> =
+    LazyLock::new(|| KnownAnswers::PUBLISHED.check());
 
 /// A virtual card: a store, a random generator, and while there is power a card.
 pub struct VirtualCard<S, E> {
     store: S,
     entropy: E,
+    self_test: Result<(), SelfTestError>,
     card: Option<Card>,
 }
 
 impl<S: Store, E: Entropy> VirtualCard<S, E> {
-    /// A card without power.
+    /// A card without power, after its self-test.
     pub fn new(store: S, entropy: E) -> Self {
+        Self::after_self_test(store, entropy, *SELF_TEST)
+    }
+
+    /// A card without power whose self-test had this outcome. One that failed is dead: it answers 6F00 to everything.
+    pub fn after_self_test(store: S, entropy: E, outcome: Result<(), SelfTestError>) -> Self {
         Self {
             store,
             entropy,
+            self_test: outcome,
             card: None,
         }
     }
@@ -38,9 +50,12 @@ impl<S: Store, E: Entropy> VirtualCard<S, E> {
 }
 
 impl<S: Store, E: Entropy> Body for VirtualCard<S, E> {
-    /// The card reads its store and starts afresh. Without storage or randomness it stays dead.
+    /// The card reads its store and starts afresh. Without storage, randomness or sound arithmetic it stays dead.
     fn power_on(&mut self) {
         self.card = None; // the old keys are wiped first
+        if self.self_test.is_err() {
+            return;
+        }
         let mut world = World {
             store: &mut self.store,
             entropy: &mut self.entropy,

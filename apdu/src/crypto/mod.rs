@@ -26,4 +26,5 @@ pub use kem::{decapsulate, encapsulate};
 #[cfg(feature = "pkcs8")]
 pub use key_file::KeyFileError;
 pub use secret::{Secret, SecretBytes, Wanted, codes_equal, equal};
+pub use self_test::{KnownAnswers, SelfTestError};
 pub use signature::SignatureError;
