@@ -14,6 +14,7 @@ mod key_file;
 mod secret;
 mod self_test;
 mod signature;
+mod wanted;
 
 pub use agreement::{PointError, PrivateKey, PublicKey};
 pub use block::{BLOCK, CipherKey, MacKey, PaddingError};
@@ -25,6 +26,7 @@ pub use kdf::kdf;
 pub use kem::{decapsulate, encapsulate};
 #[cfg(feature = "pkcs8")]
 pub use key_file::KeyFileError;
-pub use secret::{Secret, SecretBytes, Wanted, codes_equal, equal};
+pub use secret::{Secret, SecretBytes, codes_equal, equal};
 pub use self_test::{KnownAnswers, SelfTestError};
 pub use signature::SignatureError;
+pub use wanted::Wanted;

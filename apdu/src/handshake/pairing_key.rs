@@ -27,13 +27,10 @@ impl PairingKey {
         self.key.expose()
     }
 
-    /// One of several keys: the first, or the one of the last pair that is wanted. Which one shows neither in the time nor in what is read.
-    pub fn choose<'a>(first: &'a Self, others: impl Iterator<Item = (Wanted, &'a Self)>) -> Self {
-        let mut chosen = first.key.dangerous_copy();
-        for (wanted, other) in others {
-            chosen.take_if(wanted, &other.key);
-        }
-        Self::new(chosen)
+    /// The last of `others` that is wanted, `first` if none is. Which one shows neither in the time nor in what is read.
+    pub fn choose<'a>(first: &Self, others: impl Iterator<Item = (Wanted, &'a Self)>) -> Self {
+        let others = others.map(|(wanted, other)| (wanted, &other.key));
+        Self::new(Secret::choose(&first.key, others))
     }
 
     /// K_{g+1}. It cannot be undone: K_g is not computable from it.

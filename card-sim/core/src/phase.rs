@@ -2,6 +2,7 @@
 //!
 //! It is lost at power-off, reset, SELECT, and at every refusal that is not protected.
 
+use crate::slots::HiddenSlot;
 use crate::trust::Place;
 use apdu::certificate::{Anchor, Certificate, HolderHash, ProvenCertificate};
 use apdu::channel::CardEnd;
@@ -39,10 +40,7 @@ pub(crate) enum Phase {
     /// Under SM2: the commit (§9: PINOK).
     PinVerified(SetUp),
     /// Under SMF: the first secured command, whose MAC is the terminal's proof (§8: FWAIT).
-    FirstWait {
-        channel: CardEnd,
-        slot: Option<SlotNumber>,
-    },
+    FirstWait { channel: CardEnd, slot: HiddenSlot },
     /// Under SMF: commands.
     Secure(Session),
 }

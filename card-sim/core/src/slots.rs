@@ -110,7 +110,21 @@ pub(crate) struct Slots {
 /// A key answering C1: a slot's, or a decoy.
 pub(crate) struct Chosen {
     pub(crate) key: PairingKey,
-    pub(crate) slot: Option<SlotNumber>,
+    pub(crate) slot: HiddenSlot,
+}
+
+/// Which slot a terminal means, if any: not looked at before the terminal has proved its key.
+#[derive(Clone, Copy)]
+pub(crate) struct HiddenSlot {
+    number: u8,
+    found: Wanted,
+}
+
+impl HiddenSlot {
+    /// The slot, for everybody to see; `None` for a decoy.
+    pub(crate) fn reveal(self) -> Option<SlotNumber> {
+        SlotNumber::new(self.number).filter(|_| self.found.reveal())
+    }
 }
 
 impl Slots {
@@ -147,25 +161,28 @@ impl Slots {
 
     /// The key that answers C1: of the first slot whose hint matches, else a decoy.
     ///
-    /// All 16 hints are computed and all keys are read, always: neither time nor memory tells whether the terminal is known, or where.
+    /// All 16 hints are computed and all keys are read, always: neither the time nor what is read tells whether the terminal is known.
     pub(crate) fn choose(&self, prand: &[u8; 8], nonce: &[u8; 16], hint: &Hint) -> Chosen {
-        let mut found = Wanted::no();
-        let mut number = 0;
+        let mut slot = HiddenSlot {
+            number: 0,
+            found: Wanted::no(),
+        };
         let mut decoy = &self.spare;
         let mut keys = Vec::with_capacity(SLOTS);
-        for (slot, at) in self.slots.iter().zip(0u8..).rev() {
-            let means = slot.tag_key.means(prand, nonce, hint);
-            if slot.data.is_some() {
-                number = means.choose(at, number);
-                found = found.or(means);
-                keys.push((means, &slot.key));
+        // Why backwards: what comes later replaces what came before, and the first slot is to win.
+        for (number, entry) in SlotNumber::all().rev().zip(self.slots.iter().rev()) {
+            let means = entry.tag_key.means(prand, nonce, hint);
+            if entry.data.is_some() {
+                slot.number = means.choose(number.number(), slot.number);
+                slot.found = slot.found.or(means);
+                keys.push((means, &entry.key));
             } else {
-                decoy = &slot.key;
+                decoy = &entry.key;
             }
         }
         Chosen {
             key: PairingKey::choose(decoy, keys.into_iter()),
-            slot: SlotNumber::new(number).filter(|_| found.reveal()),
+            slot,
         }
     }
 

@@ -8,7 +8,7 @@ use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
 use apdu::codec::tlv::TlvError;
 use apdu::crypto::{Entropy, EntropyError};
-use apdu::handshake::{PairingKey, SlotTag, Transcript};
+use apdu::handshake::{PairingKey, SlotTag, TagKey, Transcript};
 use apdu::identifier::header;
 use apdu::message::reconnect::{Challenge, ChallengeAnswer};
 
@@ -103,9 +103,12 @@ impl Reconnect {
             fci,
             mut transcript,
         } = selected;
-        let found = candidates
-            .into_iter()
-            .find_map(|candidate| match_tags(candidate, &fci.prand, &fci.tags));
+        // Why all, also behind a match: how long the search takes must not tell whether the card is known.
+        let mut found = None;
+        for candidate in candidates {
+            let matched = match_tags(&candidate, &fci.prand, &fci.tags);
+            found = found.or(matched.map(|tag_key| (candidate, tag_key)));
+        }
         let (hint, terminal_nonce, candidate) = match found {
             Some((candidate, tag_key)) => {
                 let nonce = entropy.nonce()?;
@@ -161,17 +164,15 @@ impl Reconnect {
     }
 }
 
-fn match_tags(
-    candidate: Candidate,
-    prand: &[u8; 8],
-    tags: &[SlotTag],
-) -> Option<(Candidate, apdu::handshake::TagKey)> {
-    let tag_key = candidate
-        .keys
-        .iter()
-        .map(|(_, key)| key.tag_key())
-        .find(|tag_key| tags.contains(&tag_key.tag(prand)))?;
-    Some((candidate, tag_key))
+/// The tag key of the first of a card's keys whose tag is among `tags`. All keys are tried.
+fn match_tags(candidate: &Candidate, prand: &[u8; 8], tags: &[SlotTag]) -> Option<TagKey> {
+    let mut found = None;
+    for (_, key) in &candidate.keys {
+        let tag_key = key.tag_key();
+        let is_there = tags.contains(&tag_key.tag(prand));
+        found = found.or(is_there.then_some(tag_key));
+    }
+    found
 }
 
 #[cfg(test)]

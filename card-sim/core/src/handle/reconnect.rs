@@ -4,11 +4,11 @@ use super::today;
 use crate::card::{Card, Reply, World};
 use crate::phase::{Phase, Session};
 use crate::refusal::Refusal;
+use crate::slots::HiddenSlot;
 use apdu::channel::CardEnd;
 use apdu::codec::command::Header;
 use apdu::crypto::SecretBytes;
 use apdu::identifier::header;
-use apdu::message::pairings::SlotNumber;
 use apdu::message::reconnect::{Challenge, ChallengeAnswer};
 
 /// C1. A stranger gets an answer of the same shape, made with a decoy.
@@ -47,12 +47,12 @@ pub(super) fn prove(
     card: &mut Card,
     world: &mut World<'_>,
     mut channel: CardEnd,
-    slot: Option<SlotNumber>,
+    slot: HiddenSlot,
     header: Header,
     field: &[u8],
 ) -> Result<(Session, SecretBytes), Refusal> {
     let opened = channel.open(header, field).map_err(|_| Refusal::Channel)?;
-    let slot = slot.ok_or(Refusal::Channel)?;
+    let slot = slot.reveal().ok_or(Refusal::Channel)?;
     let holder = card.slots.data(slot).ok_or(Refusal::Channel)?.holder;
     let today = today(world)?;
     card.slots.advance(world, slot, today)?;
