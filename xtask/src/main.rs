@@ -6,12 +6,14 @@
 //! | [`setup`] | `setup`: the Debian packages a machine needs |
 //! | [`map`] | `map`: arrows between packages, who may name what, no forgotten file |
 //! | [`checklist`] | `checklist`: every requirement is shown by a test that names it |
+//! | [`constant_time`] | `constant-time`: no secret steers a branch or an address |
 //! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
 //! | [`vectors`] | `vectors`: the vectors are what the independent generator makes |
 //! | [`source`] | Rust text without comments, strings and test code |
 //! | [`steps`], [`workspace`] | running commands; packages and files |
 
 mod checklist;
+mod constant_time;
 mod gate;
 mod lane;
 mod map;
@@ -32,6 +34,7 @@ cargo xtask COMMAND
   setup                 only installs the Debian packages
   map                   checks the arrows between packages and who may name what
   checklist [--write]   checks that a test names every row of docs/checklist.md
+  constant-time         checks that no secret steers a branch or an address, by valgrind
   vectors               checks the vectors against their independent generator
   lane [TEST ARGS]      the tests that need a real pcscd, with a daemon of their own
   with-reader CMD ARGS  runs any command with a pcscd of its own
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         ("map", []) => map::check(),
         ("checklist", []) => checklist::check(),
         ("checklist", ["--write"]) => checklist::write(),
+        ("constant-time", []) => constant_time::check(),
         ("vectors", []) => vectors::check(),
         ("lane", _) => lane::tests(rest, &mut Vec::new()),
         ("with-reader", [_, ..]) => lane::with_reader(rest),

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::steps;
 
 /// Each package and what it is for.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("pcscd", "the reader daemon"),
     ("vsmartcard-vpcd", "virtual readers in that daemon"),
     ("libpcsclite-dev", "to build against the daemon's library"),
@@ -17,6 +17,7 @@ const PACKAGES: [(&str, &str); 7] = [
     ),
     ("openpace", "a second opinion on certificates: cvc-print"),
     ("python3-venv", "the generator of the test vectors"),
+    ("valgrind", "to see whether secrets steer the program"),
 ];
 const DRIVERS: [&str; 2] = [
     "/usr/lib/pcsc/drivers/serial/libifdvpcd.so",

@@ -4,7 +4,7 @@ use super::Violation;
 use crate::workspace::{Need, Package};
 
 /// What each of our packages may need of ours.
-const ARROWS: [(&str, Sees); 12] = [
+const ARROWS: [(&str, Sees); 13] = [
     ("apdu", Sees::Only(&[])),
     ("journal", Sees::Only(&[])),
     ("test-vectors", Sees::Only(&[])),
@@ -18,6 +18,7 @@ const ARROWS: [(&str, Sees); 12] = [
     ),
     ("tally", Sees::All),
     ("conformance", Sees::All),
+    ("constant-time", Sees::All),
     ("bench", Sees::All),
     ("xtask", Sees::All),
 ];

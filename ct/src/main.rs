@@ -1,0 +1,30 @@
+//! `constant-time list`, `constant-time run SCENARIO`: for valgrind; `cargo xtask constant-time` is what calls it.
+
+use constant_time::memcheck;
+use constant_time::scenario::{PLANTED, SCENARIOS};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let mut scenarios = SCENARIOS.iter().chain([&PLANTED]);
+    match words.as_slice() {
+        ["list"] => scenarios.for_each(|scenario| println!("{}", scenario.name)),
+        ["run", name] => match scenarios.find(|scenario| scenario.name == *name) {
+            Some(scenario) => {
+                (scenario.run)();
+                let (name, errors) = (scenario.name, memcheck::errors());
+                let watched = if memcheck::is_running() { "yes" } else { "no" };
+                println!("{name}: done, watched={watched} errors={errors}");
+            }
+            None => return usage(),
+        },
+        _ => return usage(),
+    }
+    ExitCode::SUCCESS
+}
+
+fn usage() -> ExitCode {
+    eprintln!("constant-time list | run SCENARIO");
+    ExitCode::from(2)
+}
