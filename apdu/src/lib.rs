@@ -8,7 +8,6 @@
 //! | [`handshake`] | transcript and key schedule of reconnect and set-up |
 //! | [`channel`] | secure messaging: the terminal's end and the card's end |
 //! | [`crypto`] | the only place that names an algorithm crate; secret types |
-//! | [`planted()`] | known bugs, for tests of the tests only |
 //!
 //! The crate is `no_std` (with `alloc`). It does no I/O, keeps no clock, logs nothing, and knows no role logic:
 //! what a card or a terminal *decides* lives in `card-core` and `terminal-lib`.
@@ -23,6 +22,3 @@ pub mod crypto;
 pub mod handshake;
 pub mod identifier;
 pub mod message;
-mod planted;
-
-pub use planted::planted;

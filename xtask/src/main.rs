@@ -7,6 +7,7 @@
 //! | [`map`] | `map`: arrows between packages, who may name what, no forgotten file |
 //! | [`checklist`] | `checklist`: every requirement is shown by a test that names it |
 //! | [`constant_time`] | `constant-time`: no secret steers a branch or an address |
+//! | [`evidence`] | `evidence`: every claim, what carries it, and the planted bugs it catches |
 //! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
 //! | [`vectors`] | `vectors`: the vectors are what the independent generator makes |
 //! | [`source`] | Rust text without comments, strings and test code |
@@ -14,6 +15,7 @@
 
 mod checklist;
 mod constant_time;
+mod evidence;
 mod gate;
 mod lane;
 mod map;
@@ -38,6 +40,10 @@ cargo xtask COMMAND
   vectors               checks the vectors against their independent generator
   lane [TEST ARGS]      the tests that need a real pcscd, with a daemon of their own
   with-reader CMD ARGS  runs any command with a pcscd of its own
+  evidence [--quick|--full] [--seed N] [--write]
+                        every claim of SECURITY.md, what carries it and what was seen;
+                        --write puts the figures into docs/evidence.md
+  planted               checks that each planted bug is caught by its test
   bench [--json]        what things cost; with a pcscd of its own where there is one
 ";
 
@@ -61,11 +67,13 @@ fn main() -> ExitCode {
         ("lane", _) => lane::tests(rest, &mut Vec::new()),
         ("with-reader", [_, ..]) => lane::with_reader(rest),
         (lane::INSIDE, [_, ..]) => lane::inside(rest),
+        ("planted", []) => evidence::planted(),
+        ("evidence", _) => match evidence::Request::parse(&flags) {
+            Some(request) => evidence::run(request),
+            None => return usage(),
+        },
         ("bench", _) => bench(rest),
-        _ => {
-            eprint!("{USAGE}");
-            return ExitCode::from(2);
-        }
+        _ => return usage(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,6 +82,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn usage() -> ExitCode {
+    eprint!("{USAGE}");
+    ExitCode::from(2)
 }
 
 /// The figures; those over a reader only where there is one.

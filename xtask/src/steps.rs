@@ -1,5 +1,6 @@
 //! Running commands one after the other, each with a heading and a time, and the table at the end.
 
+use crate::evidence::MARK;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ pub fn run(command: &mut Command) -> Result<(), String> {
     }
 }
 
-/// Runs a command, shows what it prints and keeps cargo's lines about test results.
+/// Runs a command, shows what it prints and keeps cargo's lines about test results, and lines of evidence.
 ///
 /// # Errors
 /// What went wrong, in one sentence.
@@ -32,7 +33,7 @@ pub fn run_tests(command: &mut Command, results: &mut Vec<String>) -> Result<(),
         for line in BufReader::new(output).lines() {
             let line = line.map_err(complain)?;
             println!("{line}");
-            if line.starts_with("test result: ") {
+            if line.starts_with("test result: ") || line.starts_with(MARK) {
                 results.push(line);
             }
         }
@@ -130,7 +131,7 @@ impl Steps {
             table.push_str(line.trim_end());
             table.push('\n');
         }
-        for line in &self.results {
+        for line in self.results.iter().filter(|line| !line.starts_with(MARK)) {
             table.push_str(line);
             table.push('\n');
         }

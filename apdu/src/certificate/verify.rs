@@ -6,6 +6,7 @@ use super::holder::HolderHash;
 use super::name::Name;
 use super::status_list::StatusList;
 use crate::crypto::PublicKey;
+use planted::planted;
 
 /// Why a certificate or a list is refused. The card says the same word for all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +61,7 @@ impl Anchor {
             return Err(Refusal::Role);
         }
         let root = Self::find(roots, &claims.issuer)?;
-        if !certificate.is_signed_by(&root.key) {
+        if !certificate.is_signed_by(&root.key) && !planted("link-unverified") {
             return Err(Refusal::Signature);
         }
         Ok(Self::of(claims))
@@ -137,7 +138,8 @@ impl ProvenCertificate {
         expected: &Expectations<'_>,
     ) -> Result<Self, Refusal> {
         let claims = certificate.claims();
-        if claims.role != expected.role || claims.role == Role::Authority {
+        let any_role = planted("role-unchecked");
+        if (claims.role != expected.role && !any_role) || claims.role == Role::Authority {
             return Err(Refusal::Role);
         }
         let anchor = Anchor::find(anchors, &claims.issuer)?;
@@ -145,7 +147,7 @@ impl ProvenCertificate {
             return Err(Refusal::Signature);
         }
         let (Validity::NotExpiredAt(date) | Validity::Today(date)) = expected.validity;
-        if claims.until < date {
+        if claims.until < date && !planted("expiry-unchecked") {
             return Err(Refusal::Expired);
         }
         if matches!(expected.validity, Validity::Today(today) if today < claims.from) {
@@ -157,6 +159,7 @@ impl ProvenCertificate {
         if expected
             .revoked
             .is_some_and(|list| list.revokes(&certificate.holder_hash()))
+            && !planted("revocation-unchecked")
         {
             return Err(Refusal::Revoked);
         }

@@ -8,6 +8,7 @@ use crate::codec::status::StatusWord;
 use crate::crypto::SecretBytes;
 use crate::identifier::MAX_COMMANDS;
 use alloc::vec::Vec;
+use planted::planted;
 
 /// A protected command: a logical command ready for chaining.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +79,7 @@ impl TerminalEnd {
         let counter = counter.next(2 * MAX_COMMANDS).ok_or(ChannelBroken)?;
         let objects = ResponseObjects::parse(data).ok_or(ChannelBroken)?;
         let plain = keys.open_response(counter, &objects).ok_or(ChannelBroken)?;
-        if objects.status != outer {
+        if objects.status != outer && !planted("outer-status-unchecked") {
             return Err(ChannelBroken);
         }
         self.0 = State::Ready { keys, counter };

@@ -2,7 +2,7 @@
 
 use super::census::{Operation, count};
 use alloc::{boxed::Box, vec::Vec};
-use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes of variable length that are wiped when they die: PIN digits, decrypted command data.
@@ -39,13 +39,6 @@ impl<const N: usize> Secret<N> {
         Self::copy_of(&self.0)
     }
 
-    /// Takes the bytes of `other` if `wanted`, and touches both either way.
-    pub fn take_if(&mut self, wanted: Wanted, other: &Self) {
-        for (byte, other) in self.0.iter_mut().zip(other.0.iter()) {
-            byte.conditional_assign(other, wanted.0);
-        }
-    }
-
     /// Whether both hold the same bytes, in time that does not depend on them.
     pub fn equals(&self, other: &[u8; N]) -> bool {
         equal(self.0.as_slice(), other)
@@ -69,45 +62,6 @@ pub fn codes_equal(entered: &[u8], stored: &[u8]) -> bool {
     equal(entered, stored)
 }
 
-/// A yes or no that steers no branch: it chooses between values that are both read.
-#[derive(Clone, Copy)]
-pub struct Wanted(Choice);
-
-impl Wanted {
-    /// No.
-    pub fn no() -> Self {
-        Self(Choice::from(0))
-    }
-
-    /// Whether two byte strings are equal, in time that depends on their lengths only.
-    #[must_use]
-    pub fn if_equal(left: &[u8], right: &[u8]) -> Self {
-        Self(left.ct_eq(right))
-    }
-
-    /// This and not `other`.
-    #[must_use]
-    pub fn unless(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// This or `other`.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// `yes` or `no`.
-    pub fn choose(self, yes: u8, no: u8) -> u8 {
-        u8::conditional_select(&no, &yes, self.0)
-    }
-
-    /// The answer, for a branch that everybody may see.
-    pub fn reveal(self) -> bool {
-        self.0.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,23 +72,6 @@ mod tests {
         assert!(!equal(&[1, 2, 3], &[1, 2, 4]));
         assert!(!equal(&[0, 2, 3], &[1, 2, 3]));
         assert!(!equal(&[1, 2], &[1, 2, 3]));
-    }
-
-    #[test]
-    fn what_is_wanted_is_taken_and_what_is_not_stays() {
-        let (yes, no) = (Wanted::if_equal(&[1], &[1]), Wanted::if_equal(&[1], &[2]));
-        let mut secret = Secret::copy_of(&[7; 4]);
-        secret.take_if(no, &Secret::copy_of(&[8; 4]));
-        assert!(secret.equals(&[7; 4]));
-        secret.take_if(yes, &Secret::copy_of(&[8; 4]));
-        assert!(secret.equals(&[8; 4]));
-        for (left, right) in [(yes, yes), (yes, no), (no, yes), (no, no)] {
-            let (is_left, is_right) = (left.reveal(), right.reveal());
-            assert_eq!(left.unless(right).reveal(), is_left && !is_right);
-            assert_eq!(left.or(right).reveal(), is_left || is_right);
-        }
-        assert_eq!((yes.choose(3, 4), no.choose(3, 4)), (3, 4));
-        assert!(!Wanted::no().reveal());
     }
 
     #[test]

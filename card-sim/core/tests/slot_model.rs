@@ -197,8 +197,9 @@ impl History {
         }
     }
 
-    /// What the card says of its slots to a terminal that it knows, in a copy of the card; and who asked.
-    fn listed(&mut self) -> Option<(HolderHash, Vec<Pairing>)> {
+    /// What the card says of its slots to two terminals that it knows, each in a copy of the card; and who asked.
+    fn listed(&mut self) -> Vec<(HolderHash, Vec<Pairing>)> {
+        let mut lists = Vec::new();
         for Party { terminal, key } in &mut self.parties {
             let mut copy = self.bench.fork();
             let end = key
@@ -208,30 +209,36 @@ impl History {
             assert_eq!(copy.secured(&mut end, header::VERIFY, PIN).1, OK);
             let (list, word) = copy.secured(&mut end, header::LIST_PAIRINGS, &[]);
             assert_eq!(word, OK);
-            return Some((terminal.holder(), Pairing::decode_all(&list).unwrap()));
+            lists.push((terminal.holder(), Pairing::decode_all(&list).unwrap()));
+            if lists.len() == 2 {
+                break;
+            }
         }
-        None
+        lists
     }
 
-    /// Whether the card's slots are the model's. The terminal that asks has used its slot last.
+    /// Whether the card's slots are the model's. A terminal that asks has used its slot last: so one of the two sees what the other hides.
     fn agrees(&mut self, model: &Model) -> bool {
-        let Some((asking, list)) = self.listed() else {
+        let lists = self.listed();
+        if lists.is_empty() {
             return model.slots.iter().all(Option::is_none);
-        };
-        let mut after = model.clone();
-        if after.of(asking).is_none() {
-            return false;
         }
-        after.touch(asking);
-        let number = |pairing: &Pairing| usize::from(pairing.slot.number());
-        let found: Vec<_> = list
-            .iter()
-            .map(|pairing| (number(pairing), pairing.holder, pairing.pinned))
-            .collect();
-        let mut order: Vec<&Pairing> = list.iter().collect();
-        order.sort_by_key(|pairing| pairing.last_use);
-        let order: Vec<usize> = order.into_iter().map(number).collect();
-        (found, order) == after.seen()
+        lists.iter().all(|(asking, list)| {
+            let mut after = model.clone();
+            if after.of(*asking).is_none() {
+                return false;
+            }
+            after.touch(*asking);
+            let number = |pairing: &Pairing| usize::from(pairing.slot.number());
+            let found: Vec<_> = list
+                .iter()
+                .map(|pairing| (number(pairing), pairing.holder, pairing.pinned))
+                .collect();
+            let mut order: Vec<&Pairing> = list.iter().collect();
+            order.sort_by_key(|pairing| pairing.last_use);
+            let order: Vec<usize> = order.into_iter().map(number).collect();
+            (found, order) == after.seen()
+        })
     }
 
     /// After a cut, each terminal finds its generation again, or none.

@@ -11,6 +11,7 @@ use crate::trust::Trust;
 use apdu::certificate::{HolderHash, Name, Refusal, Role};
 use apdu::codec::response::Response;
 use apdu::message::pin::Digits;
+use planted::planted;
 
 /// Why a set-up failed, and which side lacks what.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -332,7 +333,9 @@ impl Visit<'_, '_> {
             .unwrap_or_else(|| PairingRecord::new(certificate, own, self.today));
         let key = consented.pairing_key().dangerous_copy();
         record.add_pending(key, certificate, own, self.today);
-        store.commit(&[record.put(identity)])?;
+        if !planted("pending-key-not-stored") {
+            store.commit(&[record.put(identity)])?;
+        }
         let (committed, command) = consented.commit()?;
         let response = self.exchange.send(&command)?;
         committed.answer(&response)?;

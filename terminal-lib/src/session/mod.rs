@@ -17,6 +17,7 @@ use apdu::crypto::SecretBytes;
 use apdu::identifier::{Aid, MAX_LOGICAL_DATA, header};
 use apdu::message::status::CardStatus;
 pub use commands::{CodeOutcome, PinVerified};
+use planted::planted;
 
 /// What secure messaging adds to a data field at most: padding, the objects 87 and 97, the MAC.
 const OVERHEAD: usize = 16 + 5 + 4 + 18;
@@ -228,6 +229,10 @@ impl<'s> Session<'s> {
             }
             Ok(response) => match self.channel.open(&response.data, response.status) {
                 Ok((data, status)) => Ok(Answer { data, status }),
+                Err(_) if planted("plain-answer-accepted") => Ok(Answer {
+                    data: SecretBytes::new(response.data),
+                    status: response.status,
+                }),
                 Err(_) => Err(SessionError::ChannelBroken { command }),
             },
         }

@@ -21,8 +21,6 @@ const UNSAFE_FILE: &str = "ct/src/memcheck.rs";
 /// Packages without an operating system.
 const BARE: [&str; 2] = ["apdu", "card-core"];
 
-/// Where a package without an operating system asks for one: in a feature that only tests of the tests have.
-const PLANTED_FILE: &str = "apdu/src/planted.rs";
 /// Where the reader's library may be named.
 const READER_FILE: &str = "terminal-lib/src/transport/pcsc.rs";
 /// Where the card's side may name sockets.
@@ -65,7 +63,7 @@ pub fn check(
         };
         let name = package.name.as_str();
         let product = &source.product;
-        if BARE.contains(&name) && path != PLANTED_FILE {
+        if BARE.contains(&name) {
             for position in crate_names(product, "std") {
                 complain(
                     position,

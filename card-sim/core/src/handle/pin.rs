@@ -6,6 +6,7 @@ use crate::refusal::Refusal;
 use crate::retry::{NewReference, compare, tries_left};
 use alloc::vec::Vec;
 use apdu::message::pin::{Digits, Reference, Replacement};
+use planted::planted;
 
 /// VERIFY in a session; without data it only asks.
 pub(super) fn verify(world: &mut World<'_>, session: &mut Session, data: &[u8]) -> Reply {
@@ -13,7 +14,9 @@ pub(super) fn verify(world: &mut World<'_>, session: &mut Session, data: &[u8]) 
         return query(world, session.pin_verified);
     }
     let digits = Digits::new(Reference::Pin, data).ok_or(Refusal::Data)?;
-    session.pin_verified = false;
+    if !planted("verified-outlives-a-wrong-pin") {
+        session.pin_verified = false;
+    }
     not_blocked(world)?;
     compare(world, Reference::Pin, &digits, &[])?;
     session.pin_verified = true;
@@ -43,7 +46,8 @@ fn keep_last_try(
     any_pairing: bool,
     reference: Reference,
 ) -> Result<(), Refusal> {
-    if any_pairing && tries_left(world.store, reference)? == Some(1) {
+    let anybody = planted("last-try-for-strangers");
+    if any_pairing && !anybody && tries_left(world.store, reference)? == Some(1) {
         return Err(Refusal::Blocked);
     }
     Ok(())

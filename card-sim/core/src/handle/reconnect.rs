@@ -10,6 +10,7 @@ use apdu::codec::command::Header;
 use apdu::crypto::SecretBytes;
 use apdu::identifier::header;
 use apdu::message::reconnect::{Challenge, ChallengeAnswer};
+use planted::planted;
 
 /// C1. A stranger gets an answer of the same shape, made with a decoy.
 pub(super) fn challenge(
@@ -55,7 +56,9 @@ pub(super) fn prove(
     let slot = slot.reveal().ok_or(Refusal::Channel)?;
     let holder = card.slots.data(slot).ok_or(Refusal::Channel)?.holder;
     let today = today(world)?;
-    card.slots.advance(world, slot, today)?;
+    if !planted("ratchet-stands-still") {
+        card.slots.advance(world, slot, today)?;
+    }
     let session = Session {
         channel,
         slot,

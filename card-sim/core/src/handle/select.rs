@@ -8,6 +8,7 @@ use apdu::codec::status::StatusWord;
 use apdu::handshake::Transcript;
 use apdu::identifier::{Aid, MAX_APDU, SUITES, VERSION, header};
 use apdu::message::select::{Capabilities, Fci};
+use planted::planted;
 
 pub(super) fn select(
     card: &mut Card,
@@ -31,7 +32,11 @@ pub(super) fn select(
     } else {
         0
     };
-    let prand = world.entropy.nonce()?;
+    let prand = if planted("prand-repeats") {
+        [7; 8]
+    } else {
+        world.entropy.nonce()?
+    };
     let fci = Fci {
         version: VERSION,
         suites: SUITES,

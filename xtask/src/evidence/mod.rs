@@ -1,0 +1,187 @@
+//! `cargo xtask evidence`: every claim of `SECURITY.md`, the tests that carry it, what they saw, and the planted bugs they caught.
+//!
+//! The tests are ordinary tests. Each prints a line that begins with [`MARK`], with its item of the test plan, the number of cases and
+//! the seed; here they are collected and put beside the claims. Scale and seed reach the tests through the environment.
+
+mod claims;
+mod line;
+mod plants;
+
+use std::path::Path;
+use std::process::Command;
+
+pub use line::MARK;
+
+use crate::steps::{self, Outcome, Steps};
+use crate::{setup, workspace};
+use claims::Claims;
+use line::Lines;
+
+/// Where the figures stand as last seen.
+const RECORD: &str = "docs/evidence.md";
+/// What stands before and after them.
+const BEGIN: &str = "<!-- figures: written by `cargo xtask evidence --write` -->\n";
+const END: &str = "<!-- end of figures -->\n";
+
+/// How much is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scale {
+    /// Minutes.
+    Quick,
+    /// Hours.
+    Full,
+}
+
+impl Scale {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// How much.
+    pub scale: Scale,
+    /// Instead of the fixed one.
+    pub seed: Option<&'a str>,
+    /// Whether the record is to be rewritten.
+    pub write: bool,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the flags.
+    pub fn parse(flags: &[&'a str]) -> Option<Self> {
+        let mut request = Self {
+            scale: Scale::Quick,
+            seed: None,
+            write: false,
+        };
+        let mut flags = flags.iter();
+        while let Some(flag) = flags.next() {
+            match *flag {
+                "--quick" => request.scale = Scale::Quick,
+                "--full" => request.scale = Scale::Full,
+                "--write" => request.write = true,
+                "--seed" => request.seed = Some(flags.next()?),
+                _ => return None,
+            }
+        }
+        Some(request)
+    }
+}
+
+/// Runs all evidence by itself and prints the table.
+///
+/// # Errors
+/// The steps that failed, or a claim that nothing carries.
+pub fn run(request: Request<'_>) -> Result<(), String> {
+    let mut steps = Steps::default();
+    steps.step("tests", |results| tests(request, results));
+    if setup::reader_is_there() {
+        steps.step("tests with a real pcscd", |results| {
+            verb(&["lane"], request, results)
+        });
+    }
+    gather(&mut steps, request);
+    steps.finish()
+}
+
+/// The workspace's tests, which print evidence.
+pub fn tests(request: Request<'_>, results: &mut Vec<String>) -> Outcome {
+    let mut tests = Command::new("cargo");
+    tests.args([
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--",
+        "--show-output",
+    ]);
+    run_with(&mut tests, request, results)
+}
+
+/// All evidence that is not an ordinary test, then the table.
+pub fn gather(steps: &mut Steps, request: Request<'_>) {
+    let scale = format!("--{}", request.scale.word());
+    let seconds = match request.scale {
+        Scale::Quick => "30",
+        Scale::Full => "600",
+    };
+    for (name, arguments) in [
+        ("second implementation", &["oracle"][..]),
+        ("protocol models", &["models", &scale]),
+        ("constant time", &["constant-time"]),
+        ("fuzzing", &["fuzz", "--seconds", seconds]),
+    ] {
+        steps.step(name, |results| verb(arguments, request, results));
+    }
+    steps.step("planted bugs", |results| plants::check(results).into());
+    steps.step("claims", |results| table(results, request).into());
+}
+
+/// Only the planted bugs.
+///
+/// # Errors
+/// Those that no test caught.
+pub fn planted() -> Result<(), String> {
+    plants::check(&mut Vec::new())
+}
+
+/// Another verb of this program, whose lines of evidence are kept.
+fn verb(arguments: &[&str], request: Request<'_>, results: &mut Vec<String>) -> Outcome {
+    match std::env::current_exe() {
+        Ok(program) => run_with(Command::new(program).args(arguments), request, results),
+        Err(error) => Outcome::Failed(error.to_string()),
+    }
+}
+
+fn run_with(command: &mut Command, request: Request<'_>, results: &mut Vec<String>) -> Outcome {
+    command.current_dir(workspace::root());
+    command.env("TALLYSTICK_EVIDENCE", request.scale.word());
+    if let Some(seed) = request.seed {
+        command.env("TALLYSTICK_SEED", seed);
+    }
+    steps::run_tests(command, results).into()
+}
+
+/// Puts the lines beside the claims, prints that, and writes it down if asked.
+fn table(results: &[String], request: Request<'_>) -> Result<(), String> {
+    let root = workspace::root();
+    let read = |path: &str| {
+        std::fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))
+    };
+    let claims = Claims::read(&read("SECURITY.md")?)?;
+    let lines = Lines::of(results);
+    let (text, missing) = claims.table(&lines);
+    println!("{text}");
+    if request.write {
+        let figures = format!(
+            "Scale: {}.\n\n{}",
+            request.scale.word(),
+            claims.markdown(&lines)
+        );
+        rewrite(&root.join(RECORD), &figures)?;
+    }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("nothing was seen of {}", missing.join(", ")))
+    }
+}
+
+/// Replaces what stands between the marks.
+fn rewrite(path: &Path, figures: &str) -> Result<(), String> {
+    let complain = |reason: &str| format!("{}: {reason}", path.display());
+    let record = std::fs::read_to_string(path).map_err(|error| complain(&error.to_string()))?;
+    let (before, rest) = record
+        .split_once(BEGIN)
+        .ok_or_else(|| complain("no place for figures"))?;
+    let (_, after) = rest
+        .split_once(END)
+        .ok_or_else(|| complain("no end of figures"))?;
+    let record = format!("{before}{BEGIN}\n{figures}\n{END}{after}");
+    std::fs::write(path, record).map_err(|error| complain(&error.to_string()))
+}
