@@ -1,7 +1,8 @@
-//! `constant-time list`, `constant-time run SCENARIO`: for valgrind; `cargo xtask constant-time` is what calls it.
+//! `constant-time list`, `constant-time run SCENARIO`: for valgrind; `constant-time time`: t-tests. `cargo xtask constant-time` is what calls it.
 
 use constant_time::memcheck;
 use constant_time::scenario::{PLANTED, SCENARIOS};
+use constant_time::timing;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -19,12 +20,18 @@ fn main() -> ExitCode {
             }
             None => return usage(),
         },
+        ["time"] => {
+            if let Err(reason) = timing::report() {
+                eprintln!("constant-time: {reason}");
+                return ExitCode::FAILURE;
+            }
+        }
         _ => return usage(),
     }
     ExitCode::SUCCESS
 }
 
 fn usage() -> ExitCode {
-    eprintln!("constant-time list | run SCENARIO");
+    eprintln!("constant-time list | run SCENARIO | time");
     ExitCode::from(2)
 }
