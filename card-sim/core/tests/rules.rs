@@ -247,11 +247,22 @@ fn a_terminated_card_says_so_and_nothing_else() {
 /// T28: a read error is never "absent": a card whose storage fails does not start, or refuses.
 #[test]
 fn a_read_error_is_never_absence() {
+    let mut start = Bench::operational();
+    let mut other = Terminal::new(2);
+    let mut key = other.pair(&mut start);
+    let mut end = other.reconnect(&mut start, &mut key).unwrap();
+    for (header, data) in [
+        (header::PUT_STATUS_LIST, states::status_list().encoded()),
+        (header::PUT_LINK, states::link().encoded()),
+    ] {
+        assert_eq!(start.secured(&mut end, header, data).1, OK);
+    }
     // The PUK's value is the one record that pairing does not need.
-    let mut records = Bench::operational().store.records().unwrap();
+    let mut records = start.store.records().unwrap();
     records.retain(|record| *record != Record::PUK);
+    assert_eq!(records.len(), 12);
     for record in records {
-        let mut bench = Bench::operational();
+        let mut bench = start.fork();
         bench.store.fail_reads(Some(record));
         let mut world = World {
             store: &mut bench.store,

@@ -27,6 +27,7 @@ use std::rc::Rc;
 /// How a logical command goes over the line.
 #[derive(Clone, Copy)]
 pub struct Shape {
+    /// Short or extended length.
     pub form: Form,
     /// Data bytes in one segment.
     pub segment: usize,
@@ -46,6 +47,7 @@ impl Shape {
 /// What happens to a sealed command on its way.
 #[derive(Clone, Copy)]
 pub enum Damage {
+    /// Nothing.
     None,
     /// One bit of the protected data field is turned over.
     Flip(u16),
@@ -83,7 +85,9 @@ enum Channel {
 /// What was used in a run: authorisations, commands by the state they came in, protected words.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Trace {
+    /// APDUs.
     pub steps: usize,
+    /// Authorisations that changed something durable.
     pub authorities: BTreeSet<&'static str>,
     /// State, class and instruction, whether the card said 9000.
     pub reached: BTreeSet<(&'static str, u8, u8, bool)>,
@@ -91,10 +95,15 @@ pub struct Trace {
 
 /// The card under fire.
 pub struct Desk {
+    /// The card.
     pub card: Card,
+    /// Its memory.
     pub store: MemoryStore,
+    /// Its generator.
     pub entropy: Fixed,
+    /// What the opponent can show.
     pub papers: Rc<Papers>,
+    /// What happened so far.
     pub trace: Trace,
     /// What was stored when the last command had been answered.
     known: MemoryStore,

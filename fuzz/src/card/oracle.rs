@@ -55,7 +55,9 @@ pub enum Under {
 /// What a session of the card may do, as the oracle has followed it.
 #[derive(Clone, Copy)]
 pub struct Session {
+    /// Of the pairing it stands on.
     pub slot: u8,
+    /// Whether the PIN was verified in it.
     pub pin_verified: bool,
     /// Number of the selected service.
     pub service: Option<u8>,
@@ -71,13 +73,21 @@ enum Code {
 
 /// One command, its answer, and what was stored and held before and after.
 pub struct Step<'a> {
+    /// Stored before.
     pub before: Saved<'a>,
+    /// Stored after.
     pub after: Saved<'a>,
+    /// The volatile state before.
     pub was: &'static str,
+    /// The volatile state after.
     pub is: &'static str,
+    /// The command.
     pub apdu: &'a [u8],
+    /// Its claim, with the last segment.
     pub claim: Option<&'a Claim>,
+    /// The session before.
     pub session: Option<Session>,
+    /// The answer.
     pub response: &'a Response,
 }
 

@@ -11,7 +11,9 @@ const SECOND: &str = "ZZTALLYROOT00002";
 
 /// A terminal's key and certificate.
 pub struct Holder {
+    /// Its key.
     pub key: PrivateKey,
+    /// Its certificate.
     pub certificate: Certificate,
 }
 
@@ -23,6 +25,7 @@ pub struct Papers {
     pub links: Vec<Certificate>,
     /// Rising; the third revokes, the fourth cuts epochs off, the last is signed by nobody.
     pub lists: Vec<StatusList>,
+    /// The root.
     pub root: Certificate,
 }
 
@@ -73,6 +76,10 @@ fn list(sequence: u32, min_epoch: u32, date: Date, revoked: &[&str], signer: u8)
 
 impl Papers {
     /// Makes and signs them.
+    #[expect(
+        clippy::new_without_default,
+        reason = "there is nothing default about signed papers"
+    )]
     pub fn new() -> Self {
         let terminal = |issuer, number: u8| {
             let holder = format!("ZZTALLYTERM{number:05}");

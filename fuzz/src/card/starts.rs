@@ -9,7 +9,9 @@ use std::rc::Rc;
 
 /// One saved state.
 pub struct Start {
+    /// What it is, in words.
     pub name: &'static str,
+    /// The card in it.
     pub desk: Desk,
 }
 

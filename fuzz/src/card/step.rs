@@ -59,14 +59,21 @@ pub const SECURED: [Header; 24] = [
     header::COUNTER_LIMIT,
 ];
 
-/// What kinds of steps there are; the number is the byte in an input.
+/// A raw APDU. This and the next are the bytes that begin a step.
 pub const RAW: u8 = 0;
+/// A known plain command.
 pub const KNOWN: u8 = 1;
+/// A command sealed under the keys there are.
 pub const SEALED: u8 = 2;
+/// Power off and on.
 pub const RESET: u8 = 3;
+/// An APDU of this run, once more.
 pub const REPLAY: u8 = 4;
+/// So many messages of a set-up.
 pub const SET_UP: u8 = 5;
+/// SELECT, C1 and the first secured command.
 pub const AUTHENTICATE: u8 = 6;
+/// A long raw command.
 pub const LONG: u8 = 7;
 
 /// Takes the next step.
@@ -99,7 +106,8 @@ pub fn take(desk: &mut Desk, tape: &mut Tape<'_>) {
             authenticate(desk, tape.byte() % 16);
             desk.secured(header::STATUS, &[], Shape::PLAIN, Damage::None);
         }
-        _ => long(desk, tape),
+        LONG => long(desk, tape),
+        _ => unreachable!("a number below 8"),
     }
 }
 

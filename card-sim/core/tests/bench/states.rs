@@ -33,12 +33,12 @@ fn request(bench: &mut Bench) -> Request {
     Request::decode(&bench.plain_ok(header::GENERATE_KEY, &order.encode())).unwrap()
 }
 
-fn link() -> Certificate {
+pub fn link() -> Certificate {
     let key = private_key(2).public_key();
     certify(&root_key(), ROOT, SECOND, Role::Authority, &key)
 }
 
-fn status_list() -> StatusList {
+pub fn status_list() -> StatusList {
     let fields = StatusListFields {
         issuer: Name::new(ROOT).unwrap(),
         sequence: 1,
