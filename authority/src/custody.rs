@@ -1,9 +1,9 @@
 //! Custody of the private key: encrypted PKCS#8 in a file of its own, readable by its owner only.
 
 use apdu::crypto::{Entropy, EntropyError, KeyFileError, PrivateKey, PublicKey};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -29,6 +29,14 @@ pub enum CustodyError {
     /// Others may read the key file.
     #[error("{}: other users may read or write it; make it private with `chmod 600` and think about who saw it", .0.display())]
     Loose(PathBuf),
+    /// The key file belongs to another user, who can exchange it.
+    #[error("{}: belongs to user {owner}, not to you; run as that user or chown it", path.display())]
+    OtherOwner {
+        /// The key file.
+        path: PathBuf,
+        /// User id of its owner.
+        owner: u32,
+    },
     /// Not a file of its own: a link, a folder, or too long.
     #[error("{}: not a key file", .0.display())]
     NotAFile(PathBuf),
@@ -106,6 +114,13 @@ impl SigningKey {
     }
 }
 
+/// Opening a symbolic link fails. A C `int` on every system we know, so nothing is cut off.
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "flags are bits; the sign means nothing"
+)]
+const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+
 /// A new file that only its owner may touch, from the first moment on.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new()
@@ -113,24 +128,43 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
         .append(true)
         .create_new(true)
         .mode(0o600)
+        .custom_flags(NO_FOLLOW)
         .open(path)
 }
 
 fn read_private(path: &Path) -> Result<Zeroizing<String>, CustodyError> {
+    // Asked before it is opened, for opening a pipe would wait for its writer.
     let about = fs::symlink_metadata(path).map_err(|source| failed(path, source))?;
-    if !about.is_file() || about.len() > MAX_FILE {
-        return Err(CustodyError::NotAFile(path.into()));
-    }
-    if about.permissions().mode() & 0o077 != 0 {
-        return Err(CustodyError::Loose(path.into()));
-    }
+    check(&about, path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(NO_FOLLOW)
+        .open(path)
+        .map_err(|source| failed(path, source))?;
+    // And asked again of the open file: between the two looks it may have been exchanged.
+    let about = file.metadata().map_err(|source| failed(path, source))?;
+    check(&about, path)?;
     let mut text = Zeroizing::new(String::new());
-    match File::open(path).and_then(|file| file.take(MAX_FILE).read_to_string(&mut text)) {
+    match file.take(MAX_FILE).read_to_string(&mut text) {
         Ok(_) => Ok(text),
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Err(CustodyError::NotAFile(path.into()))
         }
         Err(source) => Err(failed(path, source)),
+    }
+}
+
+fn check(about: &Metadata, path: &Path) -> Result<(), CustodyError> {
+    let path = path.to_path_buf();
+    if !about.is_file() || about.len() > MAX_FILE {
+        Err(CustodyError::NotAFile(path))
+    } else if about.uid() != rustix::process::geteuid().as_raw() {
+        let owner = about.uid();
+        Err(CustodyError::OtherOwner { path, owner })
+    } else if about.mode() & 0o077 != 0 {
+        Err(CustodyError::Loose(path))
+    } else {
+        Ok(())
     }
 }
 
