@@ -142,7 +142,7 @@ fn insertion_and_removal_are_noticed_by_pcscd_itself() {
     let card = Inserted::new(VpcdClient::slot(0));
     assert_eq!(reader.wait_for(State::PRESENT), ATR);
     drop(card);
-    assert_eq!(reader.wait_for(State::EMPTY), []);
+    assert_eq!(reader.wait_for(State::EMPTY), [0_u8; 0]);
 }
 
 /// ST-01
@@ -156,28 +156,6 @@ fn a_command_reaches_the_card_and_its_answer_comes_back() {
     let answer = transmit(&card, &[0x80, 0xCA, 0x00, 0x00, 0x00, 0xEA, 0x60]).unwrap();
     assert_eq!(answer.len(), 60_002, "an extended answer comes back whole");
     assert!(answer.ends_with(&[0x5A, 0x90, 0x00]));
-}
-
-#[test]
-fn a_round_trip_does_not_stall() {
-    let reader = Reader::new();
-    let _inserted = Inserted::new(VpcdClient::slot(0));
-    reader.wait_for(State::PRESENT);
-    let card = reader.connect();
-    let mut times: Vec<_> = (0..25)
-        .map(|_| {
-            let start = Instant::now();
-            assert_eq!(transmit(&card, &SELECT), Ok(vec![0x90, 0x00]));
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    println!("median of 25 round trips: {:?}", times[12]);
-    assert!(
-        times[12] < Duration::from_millis(5),
-        "median {:?}",
-        times[12]
-    );
 }
 
 #[test]

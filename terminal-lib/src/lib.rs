@@ -12,6 +12,7 @@
 //! | [`exchange`] | logical commands over a reader: chaining, extended length, GET RESPONSE |
 //! | [`transport`] | the way to the card: PC/SC (feature `pcsc`), a virtual card, in process, traced, replayed |
 //! | [`personalise`] | a certification station's commands for a blank card |
+//! | [`text`] | foreign text made harmless for whoever shows it |
 //!
 //! ```no_run
 //! use terminal_lib::{Terminal, application::*, store::{FileStore, IdentityName}, transport::listener::Listener};
@@ -55,6 +56,7 @@ pub mod service;
 pub mod session;
 pub mod store;
 pub mod terminal;
+pub mod text;
 pub mod transport;
 pub mod trust;
 

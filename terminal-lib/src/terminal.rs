@@ -7,8 +7,11 @@ use crate::store::{Change, IdentityName, Key, PairingStore, StoreError, record::
 use crate::transport::Transport;
 use crate::trust::{Clock, SystemClock};
 use apdu::certificate::{Date, HolderHash, Name};
-use apdu::crypto::Entropy;
+use apdu::crypto::{Entropy, wipe_stack};
 use getrandom::SysRng;
+
+/// Words of the stack that a handshake or a command may have used for keys and codes, without optimisation.
+pub(crate) const USED_STACK: usize = (128 << 10) / 8;
 
 /// One identity of this machine, with its pairings.
 pub struct Terminal {
@@ -73,7 +76,9 @@ impl Terminal {
         application: &mut dyn Application,
         policy: &Policy,
     ) -> Result<Session<'s>, ConnectError> {
-        connect(self, transport, application, policy)
+        let session = connect(self, transport, application, policy);
+        wipe_stack::<USED_STACK>(); // also after a failure: keys were made
+        session
     }
 
     /// The cards this identity is paired with.

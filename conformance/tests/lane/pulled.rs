@@ -3,6 +3,7 @@
 use super::{Inserted, Slot};
 use card_sim::fault::Fault;
 use card_sim::vpcd::VpcdClient;
+use conformance::evidence::report;
 use conformance::{User, World};
 use std::time::{Duration, Instant};
 use terminal_lib::application::Policy;
@@ -43,7 +44,7 @@ fn apdus(start: &World) -> usize {
     whole.line.heard.len()
 }
 
-/// ST-12, ST-23: in a set-up.
+/// ST-12, ST-23, T62: in a set-up.
 #[test]
 fn a_card_pulled_at_any_moment_of_a_set_up_is_an_error_at_once_and_works_at_the_next_insertion() {
     let slot = Slot::new();
@@ -56,9 +57,14 @@ fn a_card_pulled_at_any_moment_of_a_set_up_is_an_error_at_once_and_works_at_the_
             slot.wait_for_removal();
         }
     }
+    report(
+        "T62",
+        2 * apdus as u64,
+        "cards pulled in a set-up: an error at once, and the next insertion works",
+    );
 }
 
-/// ST-12, ST-27: in a reconnect. A driver hands out the beginning of an answer as if it were all of it.
+/// ST-12, ST-27, T62: in a reconnect. A driver hands out the beginning of an answer as if it were all of it.
 #[test]
 fn a_card_pulled_at_any_moment_of_a_reconnect_is_an_error_at_once_and_works_at_the_next_insertion()
 {
@@ -76,4 +82,9 @@ fn a_card_pulled_at_any_moment_of_a_reconnect_is_an_error_at_once_and_works_at_t
             slot.wait_for_removal();
         }
     }
+    report(
+        "T62",
+        3 * apdus as u64,
+        "cards pulled in a reconnect: an error at once, and the next insertion works",
+    );
 }

@@ -8,12 +8,12 @@ mod status_lists;
 
 use crate::exchange::{Exchange, ExchangeError, Expects, Outgoing};
 use crate::store::{Change, Key, StoreError, record::PairingRecord};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, USED_STACK};
 use apdu::certificate::{HolderHash, Name};
 use apdu::channel::{ExpectedLength, TerminalEnd};
 use apdu::codec::command::Header;
 use apdu::codec::status::StatusWord;
-use apdu::crypto::SecretBytes;
+use apdu::crypto::{SecretBytes, wipe_stack};
 use apdu::identifier::{Aid, MAX_LOGICAL_DATA, header};
 use apdu::message::status::CardStatus;
 pub use commands::{CodeOutcome, PinVerified};
@@ -94,6 +94,13 @@ pub struct Session<'s> {
     service: Option<Aid>,
 }
 
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.channel.close();
+        wipe_stack::<USED_STACK>();
+    }
+}
+
 impl<'s> Session<'s> {
     /// Sends the first command, GET DATA status. Its answer is authentic, so the card has moved its key on.
     pub(crate) fn begin(
@@ -155,9 +162,7 @@ impl<'s> Session<'s> {
     }
 
     /// Ends the session: the keys are wiped and the card is reset. Dropping it does the same.
-    pub fn close(mut self) {
-        self.channel.close();
-    }
+    pub fn close(self) {}
 
     fn forget_pairing(&mut self) -> Result<(), StoreError> {
         let key = Key::pairing(&self.terminal.identity, &self.holder);

@@ -17,6 +17,8 @@ const LONGEST_RESPONSE: usize = 65_538;
 const LONGEST_SHORT_COMMAND: usize = 261;
 /// T=1, or whatever of T=0 and T=1 the card speaks.
 const PROTOCOLS: Protocols = Protocols::ANY;
+/// So many resets by other programs are waited out while a connection is made.
+const MOST_RESETS: usize = 8;
 
 /// The readers of this machine.
 pub struct Readers {
@@ -125,11 +127,11 @@ impl Readers {
     }
 
     fn connect_to(&self, reader: &CStr) -> Result<PcscTransport, TransportError> {
-        let card = self
+        let mut card = self
             .context
             .connect(reader, ShareMode::Shared, PROTOCOLS)
             .map_err(fault)?;
-        let atr = card.status2_owned().map_err(fault)?.atr().to_vec();
+        let atr = atr(&mut card).map_err(fault)?;
         let (requests, incoming) = channel();
         let (outgoing, answers) = channel();
         let worker = thread::Builder::new()
@@ -180,6 +182,19 @@ impl Readers {
             Err(error) => Err(fault(error)),
         }
     }
+}
+
+/// The card's answer to reset. Another program may reset the card at this very moment, and that does no harm yet.
+fn atr(card: &mut Card) -> Result<Vec<u8>, Error> {
+    for _ in 0..MOST_RESETS {
+        match card.status2_owned() {
+            Err(Error::ResetCard) => {
+                card.reconnect(ShareMode::Shared, PROTOCOLS, Disposition::LeaveCard)?;
+            }
+            status => return status.map(|status| status.atr().to_vec()),
+        }
+    }
+    Err(Error::ResetCard)
 }
 
 fn c_name(reader: &str) -> Result<CString, TransportError> {
