@@ -1,7 +1,7 @@
 //! The card's body: power, reset, and one command at a time. Around it a socket; inside it the card.
 
 use crate::vpcd::Body;
-use apdu::crypto::{Entropy, KnownAnswers, SelfTestError};
+use apdu::crypto::{Entropy, KnownAnswers, SelfTestError, wipe_stack};
 use apdu::identifier::ATR;
 use card_core::store::Store;
 use card_core::{Card, World};
@@ -19,7 +19,19 @@ pub struct VirtualCard<S, E> {
     store: S,
     entropy: E,
     self_test: Result<(), SelfTestError>,
-    card: Option<Card>,
+    card: Option<Powered>,
+}
+
+/// A card under power. When it ends, what its commands left on the stack ends, too.
+struct Powered(Card);
+
+/// Words of the stack that a command may have used for keys and codes, without optimisation.
+const USED_STACK: usize = (128 << 10) / 8;
+
+impl Drop for Powered {
+    fn drop(&mut self) {
+        wipe_stack::<USED_STACK>();
+    }
 }
 
 impl<S: Store, E: Entropy> VirtualCard<S, E> {
@@ -60,7 +72,7 @@ impl<S: Store, E: Entropy> Body for VirtualCard<S, E> {
             store: &mut self.store,
             entropy: &mut self.entropy,
         };
-        self.card = Card::power_up(&mut world).ok();
+        self.card = Card::power_up(&mut world).ok().map(Powered);
     }
 
     /// Every volatile key is wiped.
@@ -87,7 +99,7 @@ impl<S: Store, E: Entropy> Body for VirtualCard<S, E> {
             entropy: &mut self.entropy,
         };
         match &mut self.card {
-            Some(card) => card.transmit(&mut world, command),
+            Some(Powered(card)) => card.transmit(&mut world, command),
             None => DEAD.to_vec(),
         }
     }

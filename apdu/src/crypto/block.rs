@@ -2,13 +2,14 @@
 //!
 //! Expanded keys are kept, so that a message costs no key schedule.
 
-use super::secret::Secret;
+use super::secret::{Secret, wipe_below};
 use aes::Aes256;
 use aes::cipher::block_padding::Iso7816;
 use aes::cipher::{
     Block, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit,
 };
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
+use cmac::digest::{FixedOutput, InnerInit};
 use cmac::{Cmac, Mac};
 use zeroize::Zeroizing;
 
@@ -22,13 +23,24 @@ pub const BLOCK: usize = 16;
 #[error("the padding is wrong")]
 pub struct PaddingError;
 
+/// Expands a key where it stays: on the heap, so that moving it leaves no copy behind.
+fn expand(key: &[u8; 32]) -> Box<Aes256> {
+    #[inline(never)] // what it leaves on the stack must lie below this frame
+    fn expand_and_leave(key: &[u8; 32]) -> Box<Aes256> {
+        Box::new(Aes256::new(key.into()))
+    }
+    let expanded = expand_and_leave(key);
+    wipe_below();
+    expanded
+}
+
 /// An expanded AES-256 key for CBC encryption in one direction.
-pub struct CipherKey(Aes256);
+pub struct CipherKey(Box<Aes256>);
 
 impl CipherKey {
     /// Expands a 32-byte key.
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(Aes256::new(key.into()))
+        Self(expand(key))
     }
 
     /// A second copy of the key; see [`Secret::dangerous_copy`].
@@ -50,7 +62,7 @@ impl CipherKey {
         let mut buffer = vec![0; padded];
         let (message, _) = buffer.split_at_mut(plain.len());
         message.copy_from_slice(plain);
-        let mode = cbc::Encryptor::inner_iv_init(self.0.clone(), iv.into());
+        let mode = cbc::Encryptor::inner_iv_init(&*self.0, iv.into());
         match mode.encrypt_padded::<Iso7816>(&mut buffer, plain.len()) {
             Ok(_) => buffer,
             Err(_) => unreachable!("the buffer was sized for the padding"),
@@ -64,7 +76,7 @@ impl CipherKey {
         cipher: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, PaddingError> {
         let mut buffer = Zeroizing::new(cipher.to_vec());
-        let mode = cbc::Decryptor::inner_iv_init(self.0.clone(), iv.into());
+        let mode = cbc::Decryptor::inner_iv_init(&*self.0, iv.into());
         let length = mode
             .decrypt_padded::<Iso7816>(&mut buffer)
             .map_err(|_| PaddingError)?
@@ -75,12 +87,12 @@ impl CipherKey {
 }
 
 /// An expanded AES-256-CMAC key.
-pub struct MacKey(Cmac<Aes256>);
+pub struct MacKey(Box<Aes256>);
 
 impl MacKey {
-    /// Expands a 32-byte key and its two subkeys.
+    /// Expands a 32-byte key.
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(<Cmac<Aes256> as KeyInit>::new(key.into()))
+        Self(expand(key))
     }
 
     /// A second copy of the key; see [`Secret::dangerous_copy`].
@@ -91,7 +103,14 @@ impl MacKey {
 
     /// The 16-byte tag over several parts, as one string.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; BLOCK] {
-        self.feed(parts).finalize().into_bytes().into()
+        let mut tag = [0; BLOCK];
+        self.mac_into(parts, &mut tag);
+        tag
+    }
+
+    /// The same, written where it is to stay: it may be part of a key.
+    pub(super) fn mac_into(&self, parts: &[&[u8]], tag: &mut [u8; BLOCK]) {
+        FixedOutput::finalize_into(self.feed(parts), tag.into());
     }
 
     /// Whether `tag` is the tag over `parts`, in constant time.
@@ -99,8 +118,8 @@ impl MacKey {
         self.feed(parts).verify(tag.into()).is_ok()
     }
 
-    fn feed(&self, parts: &[&[u8]]) -> Cmac<Aes256> {
-        let mut mac = self.0.clone();
+    fn feed(&self, parts: &[&[u8]]) -> Cmac<&Aes256> {
+        let mut mac = Cmac::inner_init(&*self.0);
         // Why: most inputs are a few short parts, and one update is several times cheaper than seven.
         let mut joined = Zeroizing::new([0u8; JOINED]);
         let length: usize = parts.iter().map(|part| part.len()).sum();

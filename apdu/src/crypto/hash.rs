@@ -1,6 +1,8 @@
 //! SHA-256 (FIPS 180-4), HMAC (FIPS 198-1), HKDF (RFC 5869).
 
 use super::secret::Secret;
+use core::convert::Infallible;
+use hmac::digest::FixedOutput;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Digest;
 
@@ -39,7 +41,14 @@ pub fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> Secret<32> {
     for part in parts {
         mac.update(part);
     }
-    Secret::copy_of(&mac.finalize().into_bytes().into())
+    let tag = Secret::born(|tag: &mut [u8; 32]| {
+        mac.finalize_into(tag.into());
+        Ok::<(), Infallible>(())
+    });
+    match tag {
+        Ok(tag) => tag,
+        Err(never) => match never {},
+    }
 }
 
 /// HKDF-Extract: `HMAC(salt, ikm)`, with the input key material given in parts.

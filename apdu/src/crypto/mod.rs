@@ -26,7 +26,7 @@ pub use kdf::kdf;
 pub use kem::{decapsulate, encapsulate};
 #[cfg(feature = "pkcs8")]
 pub use key_file::KeyFileError;
-pub use secret::{Secret, SecretBytes, codes_equal, equal};
+pub use secret::{Secret, SecretBytes, codes_equal, equal, wipe_stack};
 pub use self_test::{KnownAnswers, SelfTestError};
 pub use signature::SignatureError;
 pub use wanted::Wanted;

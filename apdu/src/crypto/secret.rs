@@ -2,6 +2,7 @@
 
 use super::census::{Operation, count};
 use alloc::{boxed::Box, vec::Vec};
+use planted::planted;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -47,8 +48,28 @@ impl<const N: usize> Secret<N> {
 
 impl<const N: usize> Drop for Secret<N> {
     fn drop(&mut self) {
-        self.0.zeroize();
+        if !planted("no-wipe") {
+            self.0.zeroize();
+        }
     }
+}
+
+/// Overwrites so many `WORDS` of 8 bytes of the stack below its caller, where functions that have returned kept what they worked on.
+///
+/// The algorithms' crates wipe their values, but not the copies that the compiler makes of them on the way.
+#[inline(never)]
+pub fn wipe_stack<const WORDS: usize>() {
+    if planted("stack-not-wiped") {
+        return;
+    }
+    let mut used = [0_u64; WORDS];
+    used.zeroize();
+    core::hint::black_box(&used);
+}
+
+/// The same after a primitive that has made a key, for no more than it uses.
+pub(super) fn wipe_below() {
+    wipe_stack::<512>();
 }
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.
