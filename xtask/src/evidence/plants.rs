@@ -24,10 +24,11 @@ const fn plant(
 
 const MATRIX: (&str, &str, &str) = ("card-core", "matrix", "every_command_in_every_state");
 const SM_VECTORS: (&str, &str, &str) = ("apdu", "vectors", "as_the_vectors_say");
+const MEMORY: (&str, &str, &str) = ("conformance", "t50_memory", "a_closed_session");
 const SWEEP: &str = "cut_sweep";
 
 /// Every bug that can be switched on.
-const PLANTS: [Plant; 23] = [
+const PLANTS: [Plant; 25] = [
     plant("command-mac-unchecked", "T36a", SM_VECTORS),
     plant("response-mac-unchecked", "T36a", SM_VECTORS),
     plant("counter-stands-still", "T4", SM_VECTORS),
@@ -103,6 +104,8 @@ const PLANTS: [Plant; 23] = [
         "T30",
         ("conformance", SWEEP, "a_disk_that_loses"),
     ),
+    plant("no-wipe", "T50", MEMORY),
+    plant("stack-not-wiped", "T50", MEMORY),
 ];
 
 /// Builds the tests with the bugs in and runs each bug against its test, which must pass without the bug and fail with it.
