@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::evidence::{self, Request};
 use crate::steps::{self, Outcome, Steps};
 use crate::{checklist, lane, map, setup, vectors, workspace};
 
@@ -45,13 +46,7 @@ pub fn run(machine: Machine) -> Result<(), String> {
         }
     });
     steps.step("wire and card without std", |_| bare());
-    steps.step("tests", |results| {
-        let mut tests = Command::new("cargo");
-        tests
-            .args(["test", "--workspace", "--no-fail-fast"])
-            .current_dir(workspace::root());
-        steps::run_tests(&mut tests, results).into()
-    });
+    steps.step("tests", |results| evidence::tests(Request::QUICK, results));
     steps.step("vectors", |_| vectors::check().into());
     steps.step("map", |_| map::check().into());
     steps.step("checklist", |_| checklist::check().into());
@@ -66,6 +61,7 @@ pub fn run(machine: Machine) -> Result<(), String> {
             )
         }
     });
+    evidence::gather(&mut steps, Request::QUICK);
     steps.finish()
 }
 

@@ -53,13 +53,16 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// What CI asks for.
+    pub const QUICK: Self = Self {
+        scale: Scale::Quick,
+        seed: None,
+        write: false,
+    };
+
     /// Reads the flags.
     pub fn parse(flags: &[&'a str]) -> Option<Self> {
-        let mut request = Self {
-            scale: Scale::Quick,
-            seed: None,
-            write: false,
-        };
+        let mut request = Self::QUICK;
         let mut flags = flags.iter();
         while let Some(flag) = flags.next() {
             match *flag {

@@ -43,7 +43,7 @@ const PLANTS: [Plant; 25] = [
     plant(
         "expiry-unchecked",
         "T44",
-        ("apdu", "vectors", "certificates_are"),
+        ("conformance", "t44_certificates", ""),
     ),
     plant(
         "revocation-unchecked",
