@@ -9,6 +9,7 @@
 //! | [`evidence`] | how much an evidence test runs, and the line that says what it saw |
 //! | [`flow`] | everything that one end can make the other store |
 //! | [`life`] | one life of two ends in files, the same for every process that has the seed |
+//! | [`liar`] | peers that lie as a data file says, and a terminal by hand |
 //! | [`line`] | the way between both ends, which writes down what passes and does damage on demand |
 //! | [`paper`] | both ends' memories on disks that remember every write |
 //! | [`user`] | a user who answers as planned, and remembers what was asked |
@@ -20,6 +21,7 @@
 pub mod authority;
 pub mod card;
 pub mod flow;
+pub mod liar;
 pub mod life;
 pub mod line;
 pub mod paper;
