@@ -5,6 +5,7 @@ use card_core::store::{Record, Store, StoreError};
 use card_sim::body::VirtualCard;
 use card_sim::event::Event;
 use card_sim::state_file::StateFile;
+use card_sim::text::{ascii_json, escaped};
 use card_sim::vpcd::{FIRST_PORT, StopFlag, VpcdClient, VpcdError};
 use clap::{Args, Parser, Subcommand};
 use etcetera::BaseStrategy;
@@ -68,7 +69,7 @@ struct RunArguments {
 /// What stopped the command, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{0}\n  card file: {1}")]
+    #[error("{0} (card file: {1})")]
     File(JournalError, PathBuf),
     #[error("the card's file holds something this program does not understand: {0}")]
     Content(PathBuf),
@@ -83,10 +84,11 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
+    journal::refuse_core_dumps();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("card-sim: {failure}");
+            eprintln!("card-sim: {}", escaped(&failure.to_string()));
             ExitCode::from(if matches!(failure, Failure::NotConfirmed) {
                 2
             } else {
@@ -122,7 +124,7 @@ fn init(path: &Path) -> Result<(), Failure> {
         fs::create_dir_all(folder).map_err(|error| Failure::Folder(folder.into(), error))?;
     }
     StateFile::create(path).map_err(|error| Failure::File(error, path.into()))?;
-    println!("A blank card is in {}", path.display());
+    println!("A blank card is in {}", shown(path));
     println!("Plug it in:   card-sim run");
     println!("Certify it:   certify card --reader Virtual");
     Ok(())
@@ -204,11 +206,11 @@ fn show(path: &Path, format: Format) -> Result<(), Failure> {
                 "trustedDate": summary.trusted_date,
                 "records": summary.records,
             });
-            println!("{json:#}");
+            println!("{}", ascii_json(&format!("{json:#}")));
         }
         Format::Text => {
             let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-            println!("card file     {}", path.display());
+            println!("card file     {}", shown(path));
             println!("life cycle    {}", summary.life.word());
             println!("name          {}", or_none(summary.name));
             println!("pairings      {} of 16", summary.pairings);
@@ -232,6 +234,10 @@ fn reset(path: &Path, confirmed: bool) -> Result<(), Failure> {
         return Err(Failure::NotConfirmed);
     }
     lifecycle::reset(&mut store).map_err(|_| Failure::Content(path.into()))?;
-    println!("The card in {} is blank again", path.display());
+    println!("The card in {} is blank again", shown(path));
     Ok(())
+}
+
+fn shown(path: &Path) -> String {
+    escaped(&path.display().to_string())
 }

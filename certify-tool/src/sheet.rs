@@ -3,19 +3,9 @@
 use crate::cli::Style;
 use serde_json::{Map, Value};
 use std::io::{self, Write};
+use terminal_lib::text::ascii_json;
 
-/// `text` with everything that is not plainly visible escaped: control characters, bidirectional marks, backslashes.
-pub fn escaped(text: &str) -> String {
-    text.chars()
-        .flat_map(|letter| {
-            let (plain, rest) = match letter {
-                '"' | '\'' => (Some(letter), None),
-                letter => (None, Some(letter.escape_debug())),
-            };
-            plain.into_iter().chain(rest.into_iter().flatten())
-        })
-        .collect()
-}
+pub use terminal_lib::text::escaped;
 
 /// One result: labelled values, in order.
 #[derive(Default)]
@@ -53,7 +43,7 @@ impl Sheet {
     pub fn print(&self, style: Style) {
         print(&match style {
             Style::Text => self.to_text(),
-            Style::Json => format!("{:#}\n", self.to_json()),
+            Style::Json => ascii_json(&format!("{:#}\n", self.to_json())),
         });
     }
 
@@ -67,10 +57,10 @@ impl Sheet {
 pub fn print_all(sheets: &[Sheet], style: Style) {
     print(&match style {
         Style::Text => table(sheets),
-        Style::Json => format!(
+        Style::Json => ascii_json(&format!(
             "{:#}\n",
             Value::Array(sheets.iter().map(Sheet::to_json).collect())
-        ),
+        )),
     });
 }
 
@@ -131,15 +121,6 @@ fn camel_case(label: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_that_could_move_the_cursor_or_turn_the_line_is_escaped() {
-        assert_eq!(escaped("it's \"fine\" \u{e9}"), "it's \"fine\" \u{e9}");
-        assert_eq!(
-            escaped("a\u{1b}[2Jb\nc\u{202e}d\\e"),
-            "a\\u{1b}[2Jb\\nc\\u{202e}d\\\\e"
-        );
-    }
 
     #[test]
     fn a_sheet_is_aligned_for_people_and_an_object_for_programs() {

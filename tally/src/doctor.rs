@@ -1,9 +1,11 @@
 //! `tally doctor`: what of PC/SC is there, what is missing, and how to get it. Works without PC/SC built in.
 
 use crate::cli::Format;
+use crate::output;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use terminal_lib::text::escaped;
 
 /// One thing that was looked at.
 struct Finding {
@@ -175,8 +177,8 @@ fn print_text(findings: &[Finding], healthy: bool) {
     } in findings
     {
         match found {
-            Ok(found) => println!("ok       {what:<24} {found}"),
-            Err(wrong) => println!("missing  {what:<24} {wrong}\n{:34}{remedy}", ""),
+            Ok(found) => println!("ok       {what:<24} {}", escaped(found)),
+            Err(wrong) => println!("missing  {what:<24} {}\n{:34}{remedy}", escaped(wrong), ""),
         }
     }
     println!();
@@ -202,8 +204,5 @@ fn print_json(findings: &[Finding], healthy: bool) {
             })
         })
         .collect();
-    println!(
-        "{:#}",
-        serde_json::json!({ "healthy": healthy, "findings": list })
-    );
+    output::json(&serde_json::json!({ "healthy": healthy, "findings": list }));
 }

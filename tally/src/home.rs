@@ -2,6 +2,7 @@
 
 use crate::cli::{Format, IdentityVerb, PairingVerb, StoreArguments};
 use crate::failure::{Failure, Kind};
+use crate::output;
 use crate::visit;
 use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList, pem};
 use getrandom::SysRng;
@@ -46,7 +47,7 @@ pub fn pairings(store: &StoreArguments, verb: &PairingVerb, format: Format) -> R
                     })
                 })
                 .collect();
-            println!("{:#}", json!(list));
+            output::json(&json!(list));
         }
         PairingVerb::List if pairings.is_empty() => println!("no pairings"),
         PairingVerb::List => {
@@ -159,19 +160,16 @@ fn show(
         .collect();
     let list = summary.list.as_ref().map(|list| list.claims().sequence);
     match format {
-        Format::Json => println!(
-            "{:#}",
-            json!({
-                "identity": own.as_str(),
-                "name": claims.map(|claims| claims.holder.as_str()),
-                "issuer": claims.map(|claims| claims.issuer.as_str()),
-                "from": claims.map(|claims| claims.from.to_string()),
-                "until": claims.map(|claims| claims.until.to_string()),
-                "requested": summary.requested.map(|name| name.to_string()),
-                "roots": roots,
-                "statusList": list,
-            })
-        ),
+        Format::Json => output::json(&json!({
+            "identity": own.as_str(),
+            "name": claims.map(|claims| claims.holder.as_str()),
+            "issuer": claims.map(|claims| claims.issuer.as_str()),
+            "from": claims.map(|claims| claims.from.to_string()),
+            "until": claims.map(|claims| claims.until.to_string()),
+            "requested": summary.requested.map(|name| name.to_string()),
+            "roots": roots,
+            "statusList": list,
+        })),
         Format::Text => {
             println!("identity      {}", own.as_str());
             match claims {

@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 mod failure;
 mod home;
+mod output;
 mod person;
 mod places;
 mod reader;
@@ -16,15 +17,17 @@ use clap::Parser;
 use cli::{Arguments, Format, Verb};
 use failure::Failure;
 use std::process::ExitCode;
+use terminal_lib::text::escaped;
 
 fn main() -> ExitCode {
+    terminal_lib::refuse_core_dumps();
     let arguments = Arguments::parse();
     match run(&arguments) {
         Ok(code) => code,
         Err(failure) => {
             match arguments.output_format {
-                Format::Text => eprintln!("tally: {}", failure.message()),
-                Format::Json => println!("{}", serde_json::json!({ "error": failure.message() })),
+                Format::Text => eprintln!("tally: {}", escaped(failure.message())),
+                Format::Json => output::json(&serde_json::json!({ "error": failure.message() })),
             }
             failure.exit_code()
         }
@@ -63,7 +66,7 @@ fn readers(format: Format) -> Result<(), Failure> {
                 .iter()
                 .map(|reader| serde_json::json!({ "name": reader.name, "card": reader.atr.is_some() }))
                 .collect();
-            println!("{:#}", serde_json::json!(list));
+            output::json(&serde_json::json!(list));
         }
         Format::Text if readers.is_empty() => println!("no readers"),
         Format::Text => {
@@ -75,7 +78,7 @@ fn readers(format: Format) -> Result<(), Failure> {
                     } else {
                         "empty"
                     },
-                    reader.name
+                    escaped(&reader.name)
                 );
             }
         }

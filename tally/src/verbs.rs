@@ -3,6 +3,7 @@
 use crate::ask;
 use crate::cli::{CardArguments, CardVerb, CounterVerb, Format, PinVerb, VaultVerb};
 use crate::failure::{Failure, Kind};
+use crate::output;
 use crate::person::{self};
 use crate::visit::{with_card, with_pin_if_needed};
 use apdu::identifier::{Aid, VAULT_OBJECT_BYTES};
@@ -27,18 +28,15 @@ pub fn session(card: &CardArguments, format: Format) -> Result<(), Failure> {
         let services = session.services().map_err(Failure::failed)?;
         let names: Vec<_> = services.iter().map(service_name).collect();
         match format {
-            Format::Json => println!(
-                "{:#}",
-                json!({
-                    "card": session.card().as_str(),
-                    "pairedNow": person.paired_now,
-                    "trustedDate": status.trusted_date.to_string(),
-                    "statusList": status.list_sequence,
-                    "pinTries": status.pin_tries,
-                    "pukTries": status.puk_tries,
-                    "services": names,
-                })
-            ),
+            Format::Json => output::json(&json!({
+                "card": session.card().as_str(),
+                "pairedNow": person.paired_now,
+                "trustedDate": status.trusted_date.to_string(),
+                "statusList": status.list_sequence,
+                "pinTries": status.pin_tries,
+                "pukTries": status.puk_tries,
+                "services": names,
+            })),
             Format::Text => {
                 let how = if person.paired_now {
                     "paired now"
@@ -151,7 +149,7 @@ fn list_vault(vault: &Vault, format: Format) {
                     })
                 })
                 .collect();
-            println!("{:#}", json!(list));
+            output::json(&json!(list));
         }
         Format::Text if vault.listed().is_empty() => println!("the vault is empty"),
         Format::Text => {
@@ -217,7 +215,7 @@ pub fn counter(card: &CardArguments, verb: &CounterVerb, format: Format) -> Resu
         }
         let now = counter.read(&mut session).map_err(Failure::failed)?;
         match format {
-            Format::Json => println!("{:#}", json!({ "value": now.value, "limit": now.limit })),
+            Format::Json => output::json(&json!({ "value": now.value, "limit": now.limit })),
             Format::Text => println!("{} of {}", now.value, now.limit),
         }
         session.close();
@@ -306,17 +304,14 @@ pub fn card(card: &CardArguments, verb: &CardVerb, format: Format) -> Result<(),
                         })
                     })
                     .collect();
-                println!(
-                    "{:#}",
-                    json!({
-                        "card": claims.holder.as_str(),
-                        "issuer": claims.issuer.as_str(),
-                        "from": claims.from.to_string(),
-                        "until": claims.until.to_string(),
-                        "keyId": certificate.key_id().to_string(),
-                        "pairings": pairings,
-                    })
-                );
+                output::json(&json!({
+                    "card": claims.holder.as_str(),
+                    "issuer": claims.issuer.as_str(),
+                    "from": claims.from.to_string(),
+                    "until": claims.until.to_string(),
+                    "keyId": certificate.key_id().to_string(),
+                    "pairings": pairings,
+                }));
             }
             Format::Text => {
                 println!("card       {}", claims.holder);

@@ -14,7 +14,7 @@ pub fn terminal(arguments: &StoreArguments) -> Result<Terminal, Failure> {
     let identity = identity(arguments)?;
     let path = places::store(arguments.store.as_ref())?;
     let store = FileStore::open_or_create(&path).map_err(|error| {
-        Failure::failed(format!("{error}\n  terminal's store: {}", path.display()))
+        Failure::failed(format!("{error} (terminal's store: {})", path.display()))
     })?;
     Ok(Terminal::new(store, identity))
 }

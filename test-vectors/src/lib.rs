@@ -8,6 +8,7 @@
 )]
 
 pub mod evidence;
+pub mod hostile;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};

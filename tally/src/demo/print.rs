@@ -2,6 +2,7 @@
 
 use super::meter::Happening;
 use super::{Insertion, story};
+use crate::output;
 use apdu::codec::command::Header;
 use apdu::identifier::header;
 use serde_json::json;
@@ -122,7 +123,7 @@ pub fn json(card: &str, insertions: &[Insertion]) {
             })
         })
         .collect();
-    println!("{:#}", json!({ "card": card, "insertions": insertions }));
+    output::json(&json!({ "card": card, "insertions": insertions }));
 }
 
 fn exchange(event: &TraceEvent, meaning: &str) -> serde_json::Value {
