@@ -61,5 +61,6 @@ pub mod transport;
 pub mod trust;
 
 pub use connect::{ConnectError, SetUpFailure};
+pub use journal::refuse_core_dumps;
 pub use session::Session;
 pub use terminal::Terminal;
