@@ -7,6 +7,7 @@
     reason = "a vector file that cannot be read is a broken build"
 )]
 
+pub mod defaults;
 pub mod evidence;
 pub mod hostile;
 
