@@ -25,15 +25,16 @@ const fn plant(
 const MATRIX: (&str, &str, &str) = ("card-core", "matrix", "every_command_in_every_state");
 const SM_VECTORS: (&str, &str, &str) = ("apdu", "vectors", "as_the_vectors_say");
 const MEMORY: (&str, &str, &str) = ("conformance", "t50_memory", "a_closed_session");
+const FLIPS: (&str, &str, &str) = ("conformance", "t10_flips", "");
 const SWEEP: &str = "cut_sweep";
 
 /// Every bug that can be switched on.
 const PLANTS: [Plant; 25] = [
     plant("command-mac-unchecked", "T36a", SM_VECTORS),
-    plant("response-mac-unchecked", "T36a", SM_VECTORS),
+    plant("response-mac-unchecked", "T10", FLIPS),
     plant("counter-stands-still", "T4", SM_VECTORS),
     plant("one-key-both-ways", "T2", ("card-core", "vectors", "")),
-    plant("outer-status-unchecked", "T11", SM_VECTORS),
+    plant("outer-status-unchecked", "T10", FLIPS),
     plant(
         "plain-answer-accepted",
         "T3",
