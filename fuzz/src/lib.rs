@@ -21,4 +21,7 @@ pub mod codecs;
 pub mod differential;
 pub mod entropy;
 pub mod framing;
+pub mod seeds;
+pub mod stores;
 pub mod tape;
+pub mod terminal;

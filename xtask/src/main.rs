@@ -8,6 +8,7 @@
 //! | [`checklist`] | `checklist`: every requirement is shown by a test that names it |
 //! | [`constant_time`] | `constant-time`: no secret steers a branch or an address |
 //! | [`evidence`] | `evidence`: every claim, what carries it, and the planted bugs it catches |
+//! | [`fuzz`] | `fuzz`: seeds replayed, then libFuzzer for a while |
 //! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
 //! | [`vectors`] | `vectors`: the vectors are what the independent generator makes |
 //! | [`source`] | Rust text without comments, strings and test code |
@@ -16,6 +17,7 @@
 mod checklist;
 mod constant_time;
 mod evidence;
+mod fuzz;
 mod gate;
 mod lane;
 mod map;
@@ -44,6 +46,8 @@ cargo xtask COMMAND
                         every claim of SECURITY.md, what carries it and what was seen;
                         --write puts the figures into docs/evidence.md
   planted               checks that each planted bug is caught by its test
+  fuzz [--seconds N] [TARGET]
+                        replays the seeds, then lets libFuzzer search, 30 s a target
   bench [--json]        what things cost; with a pcscd of its own where there is one
 ";
 
@@ -70,6 +74,10 @@ fn main() -> ExitCode {
         ("planted", []) => evidence::planted(),
         ("evidence", _) => match evidence::Request::parse(&flags) {
             Some(request) => evidence::run(request),
+            None => return usage(),
+        },
+        ("fuzz", _) => match fuzz::Request::parse(&flags) {
+            Some(request) => fuzz::run(request),
             None => return usage(),
         },
         ("bench", _) => bench(rest),

@@ -3,21 +3,22 @@
 //! It follows the protocol as far as it is asked to, and lies where it is told to. What it knows of a handshake it knows from
 //! the wire; only pairing keys it reads out of the card's memory.
 
-use super::oracle::{Claim, Session, Step, Under};
+use super::channel::Channel;
+use super::oracle::{Claim, Session, Step};
 use super::papers::Papers;
 use super::saved::{Saved, slot_record};
 use crate::entropy::Fixed;
 use apdu::certificate::Certificate;
-use apdu::channel::{ExpectedLength, TerminalEnd};
+use apdu::channel::ExpectedLength;
 use apdu::codec::chaining::segments;
 use apdu::codec::command::{Command, Form, Header};
 use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
-use apdu::crypto::{Entropy, PrivateKey, PublicKey, Secret, decapsulate, encapsulate};
-use apdu::handshake::{AuthenticatedSecret, PairingKey, ProvisionalSecret, Transcript};
+use apdu::crypto::{Entropy, PrivateKey, PublicKey, Secret, encapsulate};
+use apdu::handshake::{PairingKey, Transcript};
 use apdu::identifier::header;
-use apdu::message::key_exchange::{CardShare, TerminalRandom, TerminalShare};
-use apdu::message::reconnect::{Challenge, ChallengeAnswer};
+use apdu::message::key_exchange::{TerminalRandom, TerminalShare};
+use apdu::message::reconnect::Challenge;
 use apdu::message::select::Fci;
 use card_core::store::{Change, MemoryStore, Store};
 use card_core::{Card, World};
@@ -59,29 +60,6 @@ pub enum Damage {
     OtherClass,
 }
 
-/// The opponent's end of what the card holds.
-enum Channel {
-    None,
-    Sm1 {
-        end: TerminalEnd,
-        secret: ProvisionalSecret,
-        transcript: Transcript,
-        card: Option<Certificate>,
-        terminal: usize,
-        link: Option<Certificate>,
-    },
-    Sm2 {
-        end: TerminalEnd,
-        secret: AuthenticatedSecret,
-        terminal: usize,
-        link: Option<Certificate>,
-    },
-    Smf {
-        end: TerminalEnd,
-        slot: u8,
-    },
-}
-
 /// What was used in a run: authorisations, commands by the state they came in, protected words.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Trace {
@@ -113,7 +91,7 @@ pub struct Desk {
     shown: (Option<usize>, Option<Certificate>),
     ephemeral: Option<PrivateKey>,
     random: Option<Secret<32>>,
-    challenged: Option<(u8, [u8; 16])>,
+    challenged: Option<u8>,
     channel: Channel,
     log: Vec<Vec<u8>>,
 }
@@ -291,7 +269,7 @@ impl Desk {
                 self.channel = self.provisional(answer).unwrap_or(Channel::None);
             }
             header::RECONNECT => {
-                self.channel = self.challenged(data, answer).unwrap_or(Channel::None)
+                self.channel = self.challenged(data, answer).unwrap_or(Channel::None);
             }
             _ => {}
         }
@@ -308,35 +286,20 @@ impl Desk {
         let (_, transcript) = self.selected.take()?;
         let terminal = self.shown.0?;
         let ephemeral = self.ephemeral.take()?;
-        let share = CardShare::decode(answer).expect("the card's share");
         let key = &self.papers.holders[terminal].key;
-        let random = decapsulate(key, &key.public_key(), &share.encapsulation);
-        let secret = ProvisionalSecret::derive(
-            &transcript.hash(),
-            &ephemeral.agree(&share.ephemeral),
-            &random,
-        );
-        Some(Channel::Sm1 {
-            end: TerminalEnd::new(secret.session_keys()),
-            secret,
-            transcript,
-            card: None,
-            terminal,
-            link: self.shown.1.take(),
-        })
+        let link = self.shown.1.take();
+        Some(Channel::after_key_exchange(
+            transcript, &ephemeral, key, answer, terminal, link,
+        ))
     }
 
     fn challenged(&mut self, data: &[u8], answer: &[u8]) -> Option<Channel> {
-        let (_, mut transcript) = self.selected.take()?;
-        let (slot, _) = self.challenged.take()?;
+        let (_, transcript) = self.selected.take()?;
+        let slot = self.challenged.take()?;
         let key = self.saved().slot(slot)?.pairing_key();
-        transcript.command(header::RECONNECT, data);
-        let answer = ChallengeAnswer::decode(answer).expect("the card's answer");
-        let th_f = transcript.reconnect_hash(&answer.card_nonce);
-        Some(Channel::Smf {
-            end: TerminalEnd::new(key.session_keys(&th_f)),
-            slot,
-        })
+        Some(Channel::after_challenge(
+            transcript, &key, slot, data, answer,
+        ))
     }
 
     /// Data for C1 with the key of a slot; a guess where the slot is not in use.
@@ -348,7 +311,7 @@ impl Desk {
         let key = self.saved().slot(slot).map(|slot| slot.pairing_key());
         let prand = self.selected.as_ref().map_or([0; 8], |(fci, _)| fci.prand);
         let hint = |key: PairingKey| key.tag_key().hint(&prand, &terminal_nonce);
-        self.challenged = Some((slot, terminal_nonce));
+        self.challenged = Some(slot);
         Challenge {
             hint: key.map_or([9; 4], hint),
             terminal_nonce,
@@ -366,13 +329,9 @@ impl Desk {
 
     /// Data for message 5, once the card's certificate is known.
     pub fn random(&mut self) -> Vec<u8> {
-        let Channel::Sm1 {
-            card: Some(card), ..
-        } = &self.channel
-        else {
+        let Some(card) = self.channel.card() else {
             return Vec::new();
         };
-        let card = card.claims().key.clone();
         let (enc, random) = encapsulate(&card, &mut self.own).expect("a fixed generator");
         self.random = Some(random);
         TerminalRandom(PublicKey::from_uncompressed(&enc).expect("a point")).encode()
@@ -387,12 +346,12 @@ impl Desk {
         damage: Damage,
     ) -> Option<StatusWord> {
         let channel = std::mem::replace(&mut self.channel, Channel::None);
-        let mut claim = Claim {
+        let claim = Claim {
             header,
             data: data.to_vec(),
             under: channel.under(&self.papers)?,
         };
-        let (mut end, rest) = channel.into_end()?;
+        let mut end = channel.end()?;
         // Why half of them ask for more: the two forms of object 97.
         let expected =
             [ExpectedLength::Short, ExpectedLength::ANY][usize::from(shape.form == Form::Extended)];
@@ -416,93 +375,18 @@ impl Desk {
             }
         }
         let intact = matches!(damage, Damage::None);
-        claim.header = sealed.header;
         let response = self.send(sealed.header, &sealed.data, shape, intact.then_some(&claim));
-        self.follow(end, rest, &claim, &sealed.data, &response)
-    }
-
-    /// Opens the answer, and moves to the keys that come next.
-    fn follow(
-        &mut self,
-        mut end: TerminalEnd,
-        rest: Channel,
-        claim: &Claim,
-        field: &[u8],
-        response: &Response,
-    ) -> Option<StatusWord> {
-        if let (
-            Channel::Sm1 {
-                secret,
-                mut transcript,
-                terminal,
-                link,
-                ..
-            },
-            header::TERMINAL_RANDOM,
-        ) = (rest.dangerous_copy(), claim.header)
-        {
-            let random = self.random.take()?;
-            transcript.command(claim.header, field);
-            let secret = secret.authenticate(&transcript.hash(), &random);
-            let mut end = TerminalEnd::awaiting(secret.session_keys());
-            let (_, word) = end.open(&response.data, response.status).ok()?;
-            self.channel = Channel::Sm2 {
-                end,
-                secret,
-                terminal,
-                link,
-            };
-            return Some(word);
-        }
-        let (plain, word) = end.open(&response.data, response.status).ok()?;
+        let random = self.random.take_if(|_| header == header::TERMINAL_RANDOM);
+        let (next, plain, word) = channel.follow(end, &sealed, &response, random)?;
         let secrets = self.saved().secrets();
         let leaks = |window: &[u8]| secrets.iter().any(|secret| secret == window);
+        let mut windows = plain.windows(32).take(2_048);
         assert!(
-            !plain.windows(32).take(2_048).any(leaks),
+            !windows.any(leaks),
             "a stored secret under secure messaging"
         );
-        self.channel = match rest {
-            Channel::Sm1 {
-                secret,
-                mut transcript,
-                card,
-                terminal,
-                link,
-                ..
-            } => {
-                transcript.command(claim.header, field);
-                transcript.response(&response.data, response.status);
-                let given = Certificate::decode(&plain).ok();
-                let card = card.or(given);
-                Channel::Sm1 {
-                    end,
-                    secret,
-                    transcript,
-                    card,
-                    terminal,
-                    link,
-                }
-            }
-            Channel::Sm2 {
-                secret,
-                terminal,
-                link,
-                ..
-            } => Channel::Sm2 {
-                end,
-                secret,
-                terminal,
-                link,
-            },
-            Channel::Smf { slot, .. } => Channel::Smf { end, slot },
-            Channel::None => Channel::None,
-        };
+        self.channel = next;
         Some(word)
-    }
-
-    /// Whether there are keys to seal with.
-    pub fn has_keys(&self) -> bool {
-        !matches!(self.channel, Channel::None)
     }
 
     /// SELECT.
@@ -510,73 +394,6 @@ impl Desk {
         let select = apdu::message::select::COMMAND;
         let Command { header, data, .. } = select;
         self.plain(header, data, Shape::PLAIN);
-    }
-}
-
-impl Channel {
-    fn under(&self, papers: &Papers) -> Option<Under> {
-        Some(match self {
-            Self::None => return None,
-            Self::Sm1 { .. } => Under::Sm1,
-            Self::Sm2 {
-                secret,
-                terminal,
-                link,
-                ..
-            } => Under::Sm2 {
-                certificate: papers.holders[*terminal].certificate.clone(),
-                link: link.clone(),
-                key: secret.dangerous_copy().into_pairing_key(),
-            },
-            Self::Smf { slot, .. } => Under::Smf(*slot),
-        })
-    }
-
-    /// The end to seal with, and everything as it was.
-    fn into_end(self) -> Option<(TerminalEnd, Self)> {
-        let end = match &self {
-            Self::None => return None,
-            Self::Sm1 { end, .. } | Self::Sm2 { end, .. } | Self::Smf { end, .. } => {
-                end.dangerous_copy()
-            }
-        };
-        Some((end, self))
-    }
-
-    fn dangerous_copy(&self) -> Self {
-        match self {
-            Self::None => Self::None,
-            Self::Sm1 {
-                end,
-                secret,
-                transcript,
-                card,
-                terminal,
-                link,
-            } => Self::Sm1 {
-                end: end.dangerous_copy(),
-                secret: secret.dangerous_copy(),
-                transcript: transcript.clone(),
-                card: card.clone(),
-                terminal: *terminal,
-                link: link.clone(),
-            },
-            Self::Sm2 {
-                end,
-                secret,
-                terminal,
-                link,
-            } => Self::Sm2 {
-                end: end.dangerous_copy(),
-                secret: secret.dangerous_copy(),
-                terminal: *terminal,
-                link: link.clone(),
-            },
-            Self::Smf { end, slot } => Self::Smf {
-                end: end.dangerous_copy(),
-                slot: *slot,
-            },
-        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! commands that are validly sealed with any plain text in them, damaged ones, repetitions, resets, and whole handshakes. After
 //! each APDU the [oracle] judges what it changed.
 
+pub mod channel;
 pub mod desk;
 pub mod oracle;
 pub mod papers;

@@ -87,16 +87,14 @@ impl Saved<'_> {
         value.map(|bytes| bytes.to_vec())
     }
 
-    /// Everything stored differently in `other`: record, here, there.
-    pub fn differences(&self, other: Self) -> Vec<(Record, Option<Vec<u8>>, Option<Vec<u8>>)> {
+    /// The records that are not the same in `other`.
+    pub fn differences(&self, other: Self) -> Vec<Record> {
         let mut records = self.0.records().unwrap();
         records.extend(other.0.records().unwrap());
         records.sort();
         records.dedup();
-        let both = records
-            .into_iter()
-            .map(|record| (record, self.value(record), other.value(record)));
-        both.filter(|(_, here, there)| here != there).collect()
+        records.retain(|record| self.value(*record) != other.value(*record));
+        records
     }
 
     /// Where the card is in its life.

@@ -114,12 +114,20 @@ pub fn take(desk: &mut Desk, tape: &mut Tape<'_>) {
 /// A long raw command: header, length, one byte over and over.
 fn long(desk: &mut Desk, tape: &mut Tape<'_>) {
     let mut apdu = tape.take(4).to_vec();
-    let length = tape.number();
+    let length = length(tape, 65_535);
     apdu.push(0);
-    apdu.extend(length.to_be_bytes());
-    apdu.extend(std::iter::repeat_n(tape.byte(), length.into()));
+    apdu.extend(&length.to_be_bytes()[6..]);
+    apdu.extend(std::iter::repeat_n(tape.byte(), length));
     apdu.extend(tape.take(usize::from(tape.clone().byte() % 4)));
     desk.transmit(&apdu, None);
+}
+
+/// Mostly a length of up to 1,023, because a long one costs as much as the rest of an input; else any up to `most`.
+fn length(tape: &mut Tape<'_>, most: usize) -> usize {
+    match usize::from(tape.number()) {
+        number @ 0..0xC000 => number % 1_024,
+        number => most - (number - 0xC000) * most / 0x4000,
+    }
 }
 
 /// SELECT and C1 with the key of a slot.
@@ -217,7 +225,7 @@ fn data(desk: &mut Desk, tape: &mut Tape<'_>, header: Header) -> Vec<u8> {
             data
         }
         7 => {
-            let length = usize::from(tape.number()).min(41_000);
+            let length = length(tape, 41_000);
             vec![tape.byte(); length]
         }
         _ => right(desk, header, tape.byte()),
