@@ -217,9 +217,14 @@ impl Puppet {
         self.plan.front().copied()
     }
 
-    /// Whether the next APDU begins a step.
-    pub fn is_at_a_beginning(&self) -> bool {
-        self.queue.is_empty()
+    /// Whether the present step takes more than one APDU.
+    pub fn is_in_pieces(&self) -> bool {
+        matches!(self.step(), Some(Step::WriteInPieces | Step::ReadInPieces))
+    }
+
+    /// Whether `later` is the generation that follows `key`.
+    pub fn is_one_behind(key: &[u8; 32], later: &[u8; 32]) -> bool {
+        PairingKey::new(Secret::copy_of(key)).next().expose() == later
     }
 
     /// The next APDU, or nothing once all steps are done.

@@ -4,12 +4,18 @@
 //! answers come from the tape; from then on there is the card as it was at that moment.
 
 use super::chance::Chance;
+use super::messaging::Messaging;
 use super::puppet::{OBJECT, Scene, Step};
 use super::subject::{Subject, terminal_store, terminal_with};
 use super::tape::Said;
 use crate::user::{PIN, User};
-use apdu::identifier::ATR;
+use apdu::codec::command::Command;
+use apdu::codec::status::StatusWord;
+use apdu::crypto::{MacKey, kdf};
+use apdu::handshake::Transcript;
+use apdu::identifier::{ATR, header};
 use apdu::message::pin::{Digits, Reference};
+use apdu::message::reconnect::ChallengeAnswer;
 use apdu::message::vault::{ObjectName, Policy as VaultPolicy};
 use terminal_lib::application::Policy;
 use terminal_lib::service::vault::Vault;
@@ -194,6 +200,23 @@ impl Stage {
             ..*self
         };
         copy.perform()
+    }
+
+    /// The keys of the session on this tape: what nobody has but the two ends, and a test that wants a right MAC.
+    pub fn keys(&self, beats: &[Beat]) -> Messaging {
+        let [select, challenge, ..] = beats else {
+            panic!("a tape begins with SELECT and C1");
+        };
+        let command = |beat: &Beat| Command::parse(&beat.said.command).unwrap().data.to_vec();
+        let (fci, _) = select.said.answer.split_last_chunk::<2>().unwrap();
+        let (answer, _) = challenge.said.answer.split_last_chunk::<2>().unwrap();
+        let mut transcript = Transcript::start();
+        transcript.command(header::SELECT, &command(select));
+        transcript.response(fci, StatusWord::OK);
+        transcript.command(header::RECONNECT, &command(challenge));
+        let nonce = ChallengeAnswer::decode(answer).unwrap().card_nonce;
+        let pairing = MacKey::new(&self.card.pairing_keys()[0]);
+        Messaging::new(*kdf(&pairing, "smF", &transcript.reconnect_hash(&nonce)).expose())
     }
 
     /// The visit again, with this answer in place of the one of beat `at`.
