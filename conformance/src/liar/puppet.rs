@@ -212,6 +212,13 @@ impl Puppet {
         self
     }
 
+    /// The same terminal with other chance from here on.
+    #[must_use]
+    pub fn with_chance(mut self, seed: u64) -> Self {
+        self.chance = Chance::new(seed);
+        self
+    }
+
     /// The present step.
     pub fn step(&self) -> Option<Step> {
         self.plan.front().copied()

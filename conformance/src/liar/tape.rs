@@ -56,6 +56,15 @@ impl Couple {
         couple
     }
 
+    /// The same couple with other chance on both sides: what it says from here on was never said before.
+    #[must_use]
+    pub fn at_another_time(self) -> Self {
+        Self {
+            puppet: self.puppet.with_chance(8_000),
+            card: self.card.with_chance(9_000),
+        }
+    }
+
     /// A second couple in exactly this state.
     #[must_use]
     pub fn fork(&self) -> Self {
