@@ -115,15 +115,23 @@ fn card() -> Inputs {
             vec![step::AUTHENTICATE, 0],
         ],
     );
-    for state in ["initialised", "certified", "unpaired", "blocked"] {
-        let own = known(header::STORE_CERTIFICATE, 1);
-        let steps = [
-            select(),
-            own,
-            known(header::SET_PIN, 1),
-            known(header::ACTIVATE, 0),
+    for state in ["blank", "initialised", "certified", "unpaired", "blocked"] {
+        let rows = [
+            (header::SET_PIN, 1),
+            (header::SET_PUK, 1),
+            (header::GENERATE_KEY, 0),
+            (header::STORE_CERTIFICATE, 0),
+            (header::STORE_CERTIFICATE, 1),
+            (header::ACTIVATE, 0),
         ];
-        add(format!("personalisation-of-{state}"), state, &steps);
+        for (number, (header, variant)) in rows.into_iter().enumerate() {
+            let steps = [select(), known(header, variant), known(header::SET_PIN, 2)];
+            add(
+                format!("personalisation-of-{state}-{number}"),
+                state,
+                &steps,
+            );
+        }
     }
     for terminal in 0..5 {
         let pair = [
@@ -465,9 +473,21 @@ fn terminal() -> Inputs {
         ));
         let head = [200, start, 128, 4, 0];
         inputs.push((format!("live-{start}-again"), head.to_vec()));
-        // A number of exchanges unaltered, then one bit of an answer.
-        let later = [&[200, start, 0, 4, 0][..], &[0; 6], &[128 + 8, 0, 9, 1]].concat();
-        inputs.push((format!("live-{start}-flip"), later));
+    }
+    // A number of exchanges unaltered, then one bit of an answer, an answer of before, or a lost one.
+    for start in [0, 1, 5] {
+        for unaltered in 0..10 {
+            for (number, what) in [
+                (0, &[128 + 8, 0, 9, 1][..]),
+                (1, &[128 + 5]),
+                (2, &[128 + 7]),
+            ] {
+                let head = [200, start, 0, 4, 1, 0];
+                let line = [&[0; 10][..unaltered], what].concat();
+                let name = format!("live-{start}-{unaltered}-{number}");
+                inputs.push((name, [&head[..], &line].concat()));
+            }
+        }
     }
     inputs.push(("live-personalise".into(), vec![200, 8, 7, 4]));
     // Answers in the right form: to SELECT, to C1, to message 2 and 3.
