@@ -1,0 +1,180 @@
+"""Cards and terminals for another program: one JSON object a line, a request in and its answer out.
+
+| request | answer |
+|---|---|
+| `{"do": "card", "id": "c", "seed": 1}` | a blank card, powered up by `power` |
+| `{"do": "power" or "reset", "id": "c"}` | `{}` |
+| `{"do": "transmit", "id": "c", "apdu": hex}` | `{"answer": hex}` |
+| `{"do": "terminal", "id": "t", "seed": 2, "today": "2026-11-21"}` | a terminal without identity |
+| `{"do": "request", "id": "t", "car": text, "chr": text, "nonce": hex}` | `{"paper": hex}` |
+| `{"do": "root", "link", "install" or "list", "id": "t", "paper": hex}` | `{}` |
+| `{"do": "connect", "id": "t", "policy": .., "agrees": bool, "answers": [..]}` | `{"asked": [..], "notices": [..]}` |
+| `{"do": "session" or "station", "id": "t", "call": name, "arguments": [..]}` | `{"data": hex}` or `{"data": hex, "word": n}` |
+| `{"do": "drop", "id": "c"}` | `{}` |
+
+What talks to a card says `{"send": hex}` first, as often as it needs to, and reads `{"answer": hex}` or `{"lost": true}`. What is
+refused says `{"failed": kind, "why": text}`. An answer of a user is a PIN, or `[PUK, new PIN]`; when the answers are used up, he
+refuses. Strings among the arguments are hexadecimal.
+"""
+
+import datetime
+import json
+import sys
+
+from .card import Card
+from .channel import Broken
+from .memory import Memory
+from .papers import Certificate
+from .primitives import BadPoint
+from .services import Refused
+from .shelf import Failed, Shelf
+from .station import Station
+from .terminal import Lost, Terminal
+from .tlv import Malformed
+
+FAILURES = {Lost: "lost", Broken: "channel", Malformed: "malformed", BadPoint: "malformed", Refused: "refused"}
+
+
+class Tape:
+    """SplitMix64, eight bytes at a time, the more significant first; a draw does not share them with the next one."""
+
+    def __init__(self, seed):
+        self.state = seed
+
+    def _next(self):
+        self.state = (self.state + 0x9E3779B97F4A7C15) % 2**64
+        mixed = (self.state ^ self.state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        mixed = (mixed ^ mixed >> 27) * 0x94D049BB133111EB % 2**64
+        return (mixed ^ mixed >> 31).to_bytes(8, "big")
+
+    def __call__(self, size):
+        return b"".join(self._next()[: size - at] for at in range(0, size, 8))
+
+
+class User:
+    """A user at a terminal, as a script."""
+
+    def __init__(self, agrees, answers):
+        self.agrees, self.answers = agrees, list(answers)
+        self.asked, self.notices = [], []
+
+    def may_set_up(self, reason):
+        self.asked.append(reason)
+        return self.agrees
+
+    def pin(self, chr_, reason, tries, puk_tries, known):
+        self.asked.append(["pin", chr_.decode(), reason, tries, puk_tries, known])
+        if not self.answers:
+            return None
+        answer = self.answers.pop(0)
+        return (None, answer.encode()) if isinstance(answer, str) else tuple(code.encode() for code in answer)
+
+    def notice(self, notice):
+        self.notices.append(notice)
+
+
+class Desk:
+    """A terminal with what it is doing now."""
+
+    def __init__(self, seed, today):
+        self.shelf = Shelf(datetime.date.fromisoformat(today))
+        self.terminal = Terminal(self.shelf, Tape(seed))
+        self.session, self.station = None, Station()
+
+
+class Peer:
+    """All cards and terminals of one conversation."""
+
+    def __init__(self, incoming=None, outgoing=None):
+        self.incoming, self.outgoing = incoming or sys.stdin, outgoing or sys.stdout
+        self.ends = {}
+
+    def serve(self):
+        while line := self.incoming.readline():
+            try:
+                answer = self.answer(json.loads(line))
+            except (Lost, Failed, Broken, Malformed, BadPoint, Refused) as failure:
+                kind = failure.kind if isinstance(failure, Failed) else FAILURES[type(failure)]
+                answer = {"failed": kind, "why": str(failure)}
+            self._say(answer)
+
+    def _say(self, answer):
+        self.outgoing.write(json.dumps(answer) + "\n")
+        self.outgoing.flush()
+
+    def answer(self, request):
+        do, name = request["do"], request["id"]
+        if do == "card":
+            self.ends[name] = Card(Memory(), Tape(request["seed"]))
+        elif do == "terminal":
+            self.ends[name] = Desk(request["seed"], request["today"])
+        elif do == "drop":
+            del self.ends[name]
+        elif do == "power":
+            self.ends[name].power_up()
+        elif do == "reset":
+            self.ends[name].reset()
+        elif do == "transmit":
+            return {"answer": self.ends[name].transmit(bytes.fromhex(request["apdu"])).hex()}
+        else:
+            return getattr(self, "_" + do)(self.ends[name], request)
+        return {}
+
+    def _drive(self, steps):
+        """Lets a generator talk over the line of whoever reads us."""
+        try:
+            command = next(steps)
+            while True:
+                self._say({"send": command.hex()})
+                heard = json.loads(self.incoming.readline())
+                command = steps.throw(Lost()) if "lost" in heard else steps.send(bytes.fromhex(heard["answer"]))
+        except StopIteration as end:
+            return end.value
+
+    @staticmethod
+    def _request(desk, request):
+        car, chr_, nonce = request["car"].encode(), request["chr"].encode(), bytes.fromhex(request["nonce"])
+        return {"paper": desk.shelf.ask_for_certificate(desk.terminal.random, car, chr_, nonce).hex()}
+
+    @staticmethod
+    def _root(desk, request):
+        desk.shelf.add_root(Certificate(bytes.fromhex(request["paper"])))
+        return {}
+
+    @staticmethod
+    def _link(desk, request):
+        desk.shelf.add_link(Certificate(bytes.fromhex(request["paper"])))
+        return {}
+
+    @staticmethod
+    def _install(desk, request):
+        desk.shelf.install(Certificate(bytes.fromhex(request["paper"])))
+        return {}
+
+    @staticmethod
+    def _list(desk, request):
+        desk.shelf.take_list(bytes.fromhex(request["paper"]))
+        return {}
+
+    def _connect(self, desk, request):
+        user = User(request["agrees"], request["answers"])
+        seen = {"asked": user.asked, "notices": user.notices}
+        try:
+            desk.session = self._drive(desk.terminal.connect(user, request["policy"]))
+        except Failed as failure:
+            return {"failed": failure.kind, "why": str(failure), **seen}
+        return seen
+
+    def _station(self, desk, request):
+        return self._call(desk.station, request)
+
+    def _session(self, desk, request):
+        return self._call(desk.session, request)
+
+    def _call(self, end, request):
+        arguments = [bytes.fromhex(each) if isinstance(each, str) else each for each in request["arguments"]]
+        result = getattr(end, request["call"])(*arguments)
+        found = self._drive(result) if result else b""
+        if isinstance(found, tuple):
+            return {"data": found[0].hex(), "word": found[1]}
+        return {"data": "", "word": found} if isinstance(found, int) else {"data": (found or b"").hex()}
