@@ -34,7 +34,7 @@ struct Pair {
     run: fn(u64, u64) -> Figure,
 }
 
-const PAIRS: [Pair; 8] = [
+const PAIRS: [Pair; 9] = [
     Pair {
         item: "T41",
         name: "MAC wrong in its first byte, in its last",
@@ -58,7 +58,13 @@ const PAIRS: [Pair; 8] = [
     Pair {
         item: "T15",
         name: "SELECT of a card without pairings, with 16",
-        run: tags,
+        run: |samples, seed| tags([0, 16], samples, seed),
+    },
+    // What different places in memory make of equal cards: the measure for the line above.
+    Pair {
+        item: "T15",
+        name: "SELECT of cards without pairings, of others without pairings",
+        run: |samples, seed| tags([0, 0], samples, seed),
     },
     Pair {
         item: "T15",
@@ -229,8 +235,8 @@ fn powered(disk: &Disk) -> Card {
 }
 
 /// Several cards of each kind, for one card's place in memory has a time of its own.
-fn tags(samples: u64, seed: u64) -> Figure {
-    let kinds = [paired(0).0, paired(16).0];
+fn tags(pairings: [usize; 2], samples: u64, seed: u64) -> Figure {
+    let kinds = pairings.map(|pairings| paired(pairings).0);
     let mut cards: Vec<[Card; 2]> = (0..16).map(|_| kinds.each_ref().map(powered)).collect();
     let select = select::COMMAND.encode().unwrap();
     let mut random = Random(seed ^ 1);
