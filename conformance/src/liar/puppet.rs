@@ -27,7 +27,7 @@ use std::collections::VecDeque;
 pub const OBJECT: &str = "badge";
 
 /// One logical command and its answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Step {
     /// SELECT.
@@ -161,7 +161,8 @@ pub enum Stop {
 /// A terminal by hand.
 #[derive(Clone)]
 pub struct Puppet {
-    identity: Identity,
+    /// Its certificate and key.
+    pub identity: Identity,
     /// The digits it enters.
     pub pin: Vec<u8>,
     chance: Chance,
@@ -222,6 +223,22 @@ impl Puppet {
     /// The present step.
     pub fn step(&self) -> Option<Step> {
         self.plan.front().copied()
+    }
+
+    /// Whether the next APDU is the first of its step.
+    pub fn begins_a_step(&self) -> bool {
+        self.queue.is_empty() && self.got.is_empty()
+    }
+
+    /// The command of a secured step as it would be without secure messaging.
+    pub fn in_clear(&self, step: Step) -> Vec<u8> {
+        let (header, data, expected, form) = self.clone().content(step);
+        let header = Header {
+            cla: header.cla & !0x0C,
+            ..header
+        };
+        let expected = expected.map(|_| 256);
+        segments(header, &data, expected, form, form.max_data()).unwrap()[0].clone()
     }
 
     /// Whether the present step takes more than one APDU.

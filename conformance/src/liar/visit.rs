@@ -18,12 +18,13 @@ use apdu::message::pin::{Digits, Reference};
 use apdu::message::reconnect::ChallengeAnswer;
 use apdu::message::vault::{ObjectName, Policy as VaultPolicy};
 use terminal_lib::application::Policy;
+use terminal_lib::flow::{ReconnectFault, SelectFault, SetUpFault};
 use terminal_lib::service::vault::Vault;
 use terminal_lib::session::{Session, SessionError};
 use terminal_lib::store::MemoryStore as TerminalStore;
 use terminal_lib::transport::in_process::LocalCard;
 use terminal_lib::transport::{Ending, Transport, TransportError};
-use terminal_lib::{ConnectError, Terminal};
+use terminal_lib::{ConnectError, SetUpFailure, Terminal};
 
 /// Why a visit was not finished.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +77,49 @@ fn work(mut session: Session<'_>) -> Result<(), SessionError> {
     vault.delete(&mut session, &object)?;
     session.close();
     Ok(())
+}
+
+/// The class of a visit's end, as the data files write it.
+pub fn class(result: &Result<(), Failure>) -> &'static str {
+    use terminal_lib::ConnectError::{Card, Exchange, NotPaired, Reconnect, SetUp};
+    let error = match result {
+        Ok(()) => return "none",
+        Err(Failure::Session(error) | Failure::Connect(ConnectError::Session(error))) => {
+            return session_class(error);
+        }
+        Err(Failure::Connect(error)) => error,
+    };
+    match error {
+        Card(SelectFault::Malformed(_)) | Reconnect(ReconnectFault::Malformed(_)) => "malformed",
+        Card(SelectFault::NotOurs) => "another-kind-of-card",
+        Card(SelectFault::NewerCard(_)) => "newer-card",
+        Card(SelectFault::NoCommonSuite) => "no-common-suite",
+        Card(SelectFault::Terminated) => "terminated",
+        Card(SelectFault::Refused(_)) | Reconnect(ReconnectFault::Refused(_)) => "plain-word",
+        NotPaired(_) => "not-recognised",
+        Exchange(_) => "transport",
+        SetUp(SetUpFailure::Fault(fault)) => match fault {
+            SetUpFault::CardNotReady => "card-not-ready",
+            SetUpFault::TerminalRefused => "terminal-refused",
+            SetUpFault::Refused { .. } => "plain-word",
+            SetUpFault::KeyExchange(_) => "malformed",
+            SetUpFault::Channel { .. } => "unauthentic",
+            SetUpFault::CardUnproven { .. } => "card-unproven",
+            _ => "another-fault",
+        },
+        SetUp(_) => "another-set-up-failure",
+        _ => "another-error",
+    }
+}
+
+fn session_class(error: &SessionError) -> &'static str {
+    match error {
+        SessionError::ChannelBroken { .. } => "unauthentic",
+        SessionError::Unanswered { .. } => "transport",
+        SessionError::Refused { .. } => "refused",
+        SessionError::Malformed { .. } => "malformed",
+        _ => "another-error",
+    }
 }
 
 /// One APDU of a visit, and both ends as they were when the answer left.
