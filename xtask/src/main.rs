@@ -7,6 +7,7 @@
 //! | [`map`] | `map`: arrows between packages, who may name what, no forgotten file |
 //! | [`checklist`] | `checklist`: every requirement is shown by a test that names it |
 //! | [`constant_time`] | `constant-time`: no secret steers a branch or an address |
+//! | [`coverage`] | `coverage`: the lines of the verifying modules that no test runs |
 //! | [`evidence`] | `evidence`: every claim, what carries it, and the planted bugs it catches |
 //! | [`fuzz`] | `fuzz`: seeds replayed, then libFuzzer for a while |
 //! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
@@ -16,6 +17,7 @@
 
 mod checklist;
 mod constant_time;
+mod coverage;
 mod evidence;
 mod fuzz;
 mod gate;
@@ -45,6 +47,7 @@ cargo xtask COMMAND
   evidence [--quick|--full] [--seed N] [--write]
                         every claim of SECURITY.md, what carries it and what was seen;
                         --write puts the figures into docs/evidence.md
+  coverage              prints which lines of the verifying modules the tests run
   planted               checks that each planted bug is caught by its test
   fuzz [--seconds N] [TARGET]
                         replays the seeds, then lets libFuzzer search, 30 s a target
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         ("lane", _) => lane::tests(rest, &mut Vec::new()),
         ("with-reader", [_, ..]) => lane::with_reader(rest),
         (lane::INSIDE, [_, ..]) => lane::inside(rest),
+        ("coverage", []) => coverage::check(),
         ("planted", []) => evidence::planted(),
         ("evidence", _) => match evidence::Request::parse(&flags) {
             Some(request) => evidence::run(request),
