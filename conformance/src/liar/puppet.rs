@@ -220,6 +220,12 @@ impl Puppet {
         self
     }
 
+    /// Goes on where a copy of it has come to: its pairing, and a chance that does not repeat what the copy drew.
+    pub fn follow(&mut self, copy: &Self) {
+        self.pairing = copy.pairing;
+        self.chance = copy.chance.clone();
+    }
+
     /// The present step.
     pub fn step(&self) -> Option<Step> {
         self.plan.front().copied()
