@@ -183,19 +183,27 @@ impl<T: Transport, F: FnMut(TraceEvent)> Transport for Traced<T, F> {
     }
 }
 
-/// Tags and lengths of a row of objects; empty when the bytes are not one.
+/// So many objects are named. A full vault's list has 257; an answer may hold 30,000, and a log is read by people.
+const MAX_OBJECTS: usize = 320;
+
+/// Tags and lengths of a row of objects; empty when the bytes are not one. `..` stands for what is too much.
 fn structure(bytes: &[u8]) -> String {
-    outline(Reader::new(bytes)).unwrap_or_default()
+    outline(Reader::new(bytes), &mut 0).unwrap_or_default()
 }
 
-fn outline(mut reader: Reader<'_>) -> Option<String> {
+fn outline(mut reader: Reader<'_>, named: &mut usize) -> Option<String> {
     let mut parts = Vec::new();
     while !reader.is_at_end() {
+        if *named == MAX_OBJECTS {
+            parts.push("..".to_owned());
+            break;
+        }
+        *named += 1;
         let mut inside = reader.clone();
         let (tag, value) = reader.any().ok()??;
         let part = format!("{:02X}({})", tag.0, value.len());
         parts.push(match is_constructed(tag.0) {
-            true => format!("{part} {{{}}}", outline(inside.enter(tag).ok()?)?),
+            true => format!("{part} {{{}}}", outline(inside.enter(tag).ok()?, named)?),
             false => part,
         });
     }
@@ -260,6 +268,31 @@ mod tests {
     use super::*;
     use crate::transport::in_process::InProcess;
     use apdu::message::reconnect::Challenge;
+
+    /// T20: a card cannot fill the log.
+    #[test]
+    fn an_answer_of_very_many_objects_makes_a_short_line() {
+        let many = |objects: usize| {
+            ResponseTrace::new(&[vec![0x80, 0].repeat(objects), vec![0x90, 0]].concat())
+        };
+        assert_eq!(
+            many(MAX_OBJECTS).structure,
+            ["80(0)"; MAX_OBJECTS].join(" ")
+        );
+        let more = many(32_766).structure;
+        assert!(
+            more.ends_with("80(0) ..") && more.len() < 2_048,
+            "{}",
+            more.len()
+        );
+        let nested = [
+            &[0x30, 0x82, 0xFF, 0xF8][..],
+            &[0x80, 0].repeat(32_764),
+            &[0x90, 0],
+        ]
+        .concat();
+        assert!(ResponseTrace::new(&nested).structure.ends_with("80(0) ..}"));
+    }
 
     #[test]
     fn a_traced_exchange_shows_structure_and_no_body() {
