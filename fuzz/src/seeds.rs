@@ -183,6 +183,16 @@ fn card() -> Inputs {
         sealed(header::COUNTER_READ, 0),
     ];
     add("limit".into(), "in session, counter", &limited);
+    let wrong_again = [
+        sealed(header::VERIFY, 2),
+        sealed(header::CHANGE_PAIRING, 1),
+        sealed(header::FACTORY_RESET, 0),
+    ];
+    add(
+        "wrong-after-right".into(),
+        "in session, PIN verified",
+        &wrong_again,
+    );
     let links = [0, 1, 2].map(|link| sealed(header::PUT_LINK, link));
     add("links".into(), "in session", &links);
     let second = [vec![step::AUTHENTICATE, 2], sealed(header::PUT_LINK, 1)];
@@ -474,14 +484,17 @@ fn terminal() -> Inputs {
         let head = [200, start, 128, 4, 0];
         inputs.push((format!("live-{start}-again"), head.to_vec()));
     }
-    // A number of exchanges unaltered, then one bit of an answer, an answer of before, or a lost one.
+    // A number of exchanges unaltered, then one that is not.
     for start in [0, 1, 5] {
         for unaltered in 0..10 {
-            for (number, what) in [
-                (0, &[128 + 8, 0, 9, 1][..]),
-                (1, &[128 + 5]),
-                (2, &[128 + 7]),
-            ] {
+            let whats: [&[u8]; 5] = [
+                &[128 + 8, 0, 9, 1],     // in the cryptogram, or in the middle
+                &[128 + 8, 0, 38, 1],    // in the MAC
+                &[128 + 13, 0x6A, 0x80], // the outer word
+                &[128 + 5],              // the answer of before
+                &[128 + 7],              // lost
+            ];
+            for (number, what) in whats.into_iter().enumerate() {
                 let head = [200, start, 0, 4, 1, 0];
                 let line = [&[0; 10][..unaltered], what].concat();
                 let name = format!("live-{start}-{unaltered}-{number}");
@@ -490,6 +503,8 @@ fn terminal() -> Inputs {
         }
     }
     inputs.push(("live-personalise".into(), vec![200, 8, 7, 4]));
+    // Once found: thousands of empty objects in one answer made a very long line for the log.
+    inputs.push(("liar-long".into(), vec![0, 1, 0, 200, 0, 4, 0x85]));
     // Answers in the right form: to SELECT, to C1, to message 2 and 3.
     let answers = [
         5, 0, 0x83, 0, 0, 0, 0, 6, 1, 2, 5, 0, 0x83, 0, 0, 0, 0, 8, 7, 1, 2, 8, 8,

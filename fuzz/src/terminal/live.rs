@@ -36,6 +36,8 @@ pub struct Live {
     entropy: Fixed,
     /// The volatile states it has been in since the last SELECT.
     been: BTreeSet<&'static str>,
+    /// Whether the card's answer to a command was altered since this was cleared.
+    touched: bool,
 }
 
 type Shared = Rc<RefCell<Live>>;
@@ -50,6 +52,7 @@ impl Live {
             store,
             entropy,
             been: BTreeSet::new(),
+            touched: false,
         }
     }
 
@@ -172,6 +175,11 @@ impl Line<'_> {
             }
             _ => {}
         }
+        // The length in 61xx is not authentic, and need not be: the pieces are.
+        let is_piece = matches!(self.last.as_slice(), [.., 0x61, _]);
+        if answer != self.last && !is_piece {
+            self.live.borrow_mut().touched = true;
+        }
         Ok(answer)
     }
 }
@@ -228,8 +236,13 @@ fn visit(
         );
         assert_same_key(store, live);
         for command in commands.iter().take(MAX_COMMANDS) {
+            live.borrow_mut().touched = false;
             match act(&mut session, live, *command) {
-                Ok(()) => seen.results += 1,
+                Ok(()) => {
+                    let touched = live.borrow().touched;
+                    assert!(!touched, "an altered answer became a result");
+                    seen.results += 1;
+                }
                 Err(SessionError::Refused { .. }) => {}
                 Err(_) => assert!(!session.is_open(), "a broken session went on"),
             }

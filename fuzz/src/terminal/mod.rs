@@ -57,7 +57,7 @@ fn watched<'t>(line: &'t mut dyn Transport, exchanges: &'t mut usize) -> impl Tr
         *exchanges += 1;
         assert!(*exchanges < MAX_EXCHANGES, "an endless exchange");
         let words = format!("{event:?}");
-        assert!(words.len() < 1 << 16, "a very long line for the log");
+        assert!(words.len() < 1 << 14, "a very long line for the log");
     })
 }
 
