@@ -183,7 +183,7 @@ impl<T: Transport, F: FnMut(TraceEvent)> Transport for Traced<T, F> {
     }
 }
 
-/// So many objects are named. A full vault's list has 257; an answer may hold 30,000, and a log is read by people.
+/// So many objects are named. A full vault's list has 256; an answer may hold 30,000, and a log is read by people.
 const MAX_OBJECTS: usize = 320;
 
 /// Tags and lengths of a row of objects; empty when the bytes are not one. `..` stands for what is too much.
