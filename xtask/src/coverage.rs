@@ -88,6 +88,7 @@ fn build(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>, String> {
         .current_dir(workspace::root())
         .env("CARGO_TARGET_DIR", folder)
         .env("RUSTFLAGS", "-C instrument-coverage")
+        .env("LLVM_PROFILE_FILE", folder.join("build/%p-%m.profraw")) // build scripts count, too
         .stderr(Stdio::inherit());
     let output = cargo.output().map_err(|error| format!("cargo: {error}"))?;
     if !output.status.success() {
