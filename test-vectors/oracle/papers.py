@@ -4,7 +4,7 @@ import datetime
 import re
 
 from . import primitives as p
-from .tlv import Malformed, number, obj, objects, require, sized, take
+from .tlv import Malformed, number, obj, require, sized, take
 
 ALGORITHM = bytes.fromhex("04007F00070202020203")
 ROLE_ID, REQUEST_ID = bytes.fromhex("88370301"), bytes.fromhex("88370302")
@@ -116,14 +116,12 @@ class StatusList:
     def __init__(self, raw):
         self.raw = raw
         self.signed, body, self.signature = _signed(raw, 0xE0, 0xE1)
-        found = objects(body)
-        tags = [tag for tag, _ in found]
-        require(tags[:4] == [0x42, 0x80, 0x81, 0x82] and set(tags[4:]) <= {0x83} and len(tags) <= 68)
-        car, sequence, min_epoch, date, *revoked = [value for _, value in found]
+        car, sequence, min_epoch, date, holders = take(body, 0x42, 0x80, 0x81, 0x82, 0x83)
         self.car, self.sequence, self.min_epoch = name(car), number(sequence, 4), number(min_epoch, 4)
         require(self.sequence > 0)
         self.date = date3(date)
-        self.revoked = [sized(holder, 12) for holder in revoked]
+        require(len(holders) % 12 == 0 and len(holders) <= 64 * 12)
+        self.revoked = [holders[at : at + 12] for at in range(0, len(holders), 12)]
         require(all(one < next_ for one, next_ in zip(self.revoked, self.revoked[1:])))
 
     def signed_by(self, root):

@@ -7,8 +7,9 @@
 | `{"do": "transmit", "id": "c", "apdu": hex}` | `{"answer": hex}` |
 | `{"do": "terminal", "id": "t", "seed": 2, "today": "2026-11-21"}` | a terminal without identity |
 | `{"do": "request", "id": "t", "car": text, "chr": text, "nonce": hex}` | `{"paper": hex}` |
+| `{"do": "today", "id": "t", "today": "2026-11-22"}` | `{}` |
 | `{"do": "root", "link", "install" or "list", "id": "t", "paper": hex}` | `{}` |
-| `{"do": "connect", "id": "t", "policy": .., "agrees": bool, "answers": [..]}` | `{"asked": [..], "notices": [..]}` |
+| `{"do": "connect", "id": "t", "policy": .., "agrees": bool, "answers": [..]}` | `{"asked": [..], "notices": [..], "begun": bool}` |
 | `{"do": "session" or "station", "id": "t", "call": name, "arguments": [..]}` | `{"data": hex}` or `{"data": hex, "word": n}` |
 | `{"do": "drop", "id": "c"}` | `{}` |
 
@@ -32,7 +33,13 @@ from .station import Station
 from .terminal import Lost, Terminal
 from .tlv import Malformed
 
-FAILURES = {Lost: "lost", Broken: "channel", Malformed: "malformed", BadPoint: "malformed", Refused: "refused"}
+KINDS = {Lost: "lost", Broken: "channel", Malformed: "malformed", BadPoint: "malformed", Refused: "refused"}
+FAILURES = (Failed, *KINDS)
+
+
+def failed(failure):
+    kind = failure.kind if isinstance(failure, Failed) else KINDS[type(failure)]
+    return {"failed": kind, "why": str(failure)}
 
 
 class Tape:
@@ -63,7 +70,7 @@ class User:
         return self.agrees
 
     def pin(self, chr_, reason, tries, puk_tries, known):
-        self.asked.append(["pin", chr_.decode(), reason, tries, puk_tries, known])
+        self.asked.append(f"PIN {chr_.decode()} {reason} {tries or 'blocked'} {puk_tries} {str(known).lower()}")
         if not self.answers:
             return None
         answer = self.answers.pop(0)
@@ -93,9 +100,8 @@ class Peer:
         while line := self.incoming.readline():
             try:
                 answer = self.answer(json.loads(line))
-            except (Lost, Failed, Broken, Malformed, BadPoint, Refused) as failure:
-                kind = failure.kind if isinstance(failure, Failed) else FAILURES[type(failure)]
-                answer = {"failed": kind, "why": str(failure)}
+            except FAILURES as failure:
+                answer = failed(failure)
             self._say(answer)
 
     def _say(self, answer):
@@ -137,6 +143,11 @@ class Peer:
         return {"paper": desk.shelf.ask_for_certificate(desk.terminal.random, car, chr_, nonce).hex()}
 
     @staticmethod
+    def _today(desk, request):
+        desk.shelf.today = datetime.date.fromisoformat(request["today"])
+        return {}
+
+    @staticmethod
     def _root(desk, request):
         desk.shelf.add_root(Certificate(bytes.fromhex(request["paper"])))
         return {}
@@ -158,12 +169,11 @@ class Peer:
 
     def _connect(self, desk, request):
         user = User(request["agrees"], request["answers"])
-        seen = {"asked": user.asked, "notices": user.notices}
         try:
-            desk.session = self._drive(desk.terminal.connect(user, request["policy"]))
-        except Failed as failure:
-            return {"failed": failure.kind, "why": str(failure), **seen}
-        return seen
+            desk.session, outcome = self._drive(desk.terminal.connect(user, request["policy"])), {}
+        except FAILURES as failure:
+            outcome = failed(failure)
+        return {"asked": user.asked, "notices": user.notices, "begun": desk.terminal.begun, **outcome}
 
     def _station(self, desk, request):
         return self._call(desk.station, request)

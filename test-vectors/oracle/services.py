@@ -104,8 +104,8 @@ def counter_add(memory, data, _verified):
 
 def counter_limit(memory, data, verified):
     limit = number(data, 4)
-    allow(verified, 0x6982)
     require(limit >= memory.value)
+    allow(verified, 0x6982)
     changed = memory.begin()
     changed.limit = limit
     memory.commit(changed)

@@ -26,12 +26,25 @@ class Pairing:
         self.pending, self.uses, self.set_up = [], 0, today
 
     def candidates(self):
-        """Key, and whether it is the current one."""
-        known = [(self.key, True), (s.successor(self.key), False)] if self.key else []
-        return known + [(key, False) for key in self.pending]
+        """All keys it may have: the current one, its successor, the pending ones."""
+        return ([self.key, s.successor(self.key)] if self.key else []) + [key for key, _ in self.pending]
 
-    def adopt(self, key, generation):
-        self.key, self.generation, self.pending = key, generation, []
+    def proven(self, key):
+        """A candidate has authenticated: it is the current key from now on. Says whether it was pending."""
+        day = dict(self.pending).get(key)
+        if day:
+            self.begin(key, day)
+        elif key != self.key:
+            self.advance()
+        self.pending = []
+        return day is not None
+
+    def begin(self, key, day):
+        """A key that set-up made on that day."""
+        self.key, self.generation, self.pending, self.uses, self.set_up = key, 0, [], 0, day
+
+    def advance(self):
+        self.key, self.generation = s.successor(self.key), self.generation + 1
 
     def due(self, today):
         return self.uses >= MOST_USES or (today - self.set_up).days >= MOST_DAYS
@@ -116,14 +129,15 @@ class Shelf:
         if not pairing:
             pairing = Pairing(certificate, self.today)
             self.pairings.append(pairing)
-        pairing.pending = [*pairing.pending, key][-MOST_PENDING:]
+        pairing.certificate = certificate
+        pairing.pending = [*pairing.pending, (key, self.today)][-MOST_PENDING:]
         return pairing
 
     def match(self, tags, prand):
         """The first pairing with a candidate whose tag is there, and that candidate (section 8.3)."""
         there = {tags[at : at + 4] for at in range(0, len(tags), 4)}
         for pairing in self.pairings:
-            for key, _ in pairing.candidates():
+            for key in pairing.candidates():
                 if s.tag(key, prand) in there:
                     return pairing, key
         return None, None

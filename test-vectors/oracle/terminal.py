@@ -82,23 +82,24 @@ class Terminal:
     def __init__(self, shelf, random):
         self.shelf, self.random = shelf, random
         self.line = self.transcript = None
+        self.begun = False  # whether a session was: then the card must be reset at the end
 
     def connect(self, application, policy=ASK):
         """One insertion: gives an open session, or raises `Failed`."""
-        self.line = Line()
+        self.line, self.begun = Line(), False
         pairing, channel, reason = yield from self._authenticate_with_retry()
-        if channel and pairing.due(self.shelf.today):
-            reason = RENEWAL_DUE
+        if reason == RENEWAL_DUE and policy == NEVER:
+            reason = None
         if reason:
-            agreed = policy == ALWAYS or (policy == ASK and application.may_set_up(reason))
-            if not agreed and not channel:
-                raise Failed("not-paired", reason)
-            if agreed:
+            if policy == ALWAYS or (policy == ASK and application.may_set_up(reason)):
                 yield from self._renew_or_set_up(application, reason, pairing)
-                pairing, channel, failed = yield from self._authenticate()
-                if failed:
-                    raise Failed("second-failure")
-        return (yield from self._open(pairing, channel))
+            elif reason != RENEWAL_DUE:
+                raise Failed("not-paired", reason)
+            # Once more, also without a set-up: the reader was released for the question.
+            pairing, channel, _ = yield from self._authenticate_with_retry()
+            if not channel:
+                raise Failed("second-failure")
+        return (yield from self._open(application, pairing, channel))
 
     def _renew_or_set_up(self, application, reason, pairing):
         try:
@@ -149,22 +150,19 @@ class Terminal:
         if not pairing:
             return None, None, NEVER_MET
         th_f = s.th_f(self.transcript.value, C1 + data, card_nonce)
-        proven = next((each for each in pairing.candidates() if s.auth_c(each[0], th_f) == proof), None)
-        if not proven:
+        key = next((key for key in pairing.candidates() if s.auth_c(key, th_f) == proof), None)
+        if not key:
             return pairing, None, DID_NOT_AUTHENTICATE
-        key, is_current = proven
-        if is_current:
-            pairing.pending = []
-        else:
-            pairing.adopt(key, pairing.generation + 1 if key == _next(pairing) else 0)
-        return pairing, Channel(s.session_keys(key, th_f)), None
-
-    def _open(self, pairing, channel):
-        """The first secured command, and what follows from its answer (sections 8.3 and 13)."""
         self._refuse_revoked(pairing)
-        session = Session(self.line, channel)
+        was_pending = pairing.proven(key)
+        due = pairing.due(self.shelf.today) and not was_pending  # such a key is a renewal that was interrupted
+        return pairing, Channel(s.session_keys(key, th_f)), RENEWAL_DUE if due else None
+
+    def _open(self, application, pairing, channel):
+        """The first secured command, and what follows from its answer (sections 8.3 and 13)."""
+        session, self.begun = Session(self.line, channel), True
         data, word = yield from session.command(STATUS, expected=256)
-        pairing.adopt(s.successor(pairing.key), pairing.generation + 1)
+        pairing.advance()
         pairing.uses += 1
         require(word == 0x9000)
         sequence = number(sized(data, 8)[:4], 4)
@@ -173,15 +171,24 @@ class Terminal:
             yield from session.put_status_list(held.raw)
         elif sequence > self.shelf.sequence():
             raw, word = yield from session.status_list()
-            if word == 0x9000:
+            try:
+                require(word == 0x9000)
                 self.shelf.take_list(raw)
-                self._refuse_revoked(pairing)
+            except Malformed:
+                application.notice("status-list-not-taken")
+            self._refuse_revoked(pairing)
         return session
 
     def _refuse_revoked(self, pairing):
         if self.shelf.revoked(pairing.certificate):
             self.shelf.forget(pairing)
             raise Failed("card-revoked")
+
+    def _forget_revoked(self, certificate):
+        """What is stored decides: anybody may show an old certificate of a card that has a new one."""
+        known = self.shelf.find(certificate.holder)
+        if known and self.shelf.revoked(known.certificate):
+            self.shelf.forget(known)
 
     # Set-up.
 
@@ -195,18 +202,17 @@ class Terminal:
         channel, prk1 = yield from self._exchange_keys()
         certificate = yield from self._see_certificate(channel, expected)
         known = shelf.find(certificate.holder)
+        paired_before = bool(known and known.key)
         channel, prk2, tries = yield from self._prove_card(channel, prk1, certificate)
         session = Session(self.line, channel)
-        yield from self._consent(session, application, reason, certificate, known, tries)
+        if paired_before and reason != RENEWAL_DUE:
+            application.notice("pairing-lost")
+        yield from self._consent(session, application, reason, certificate, paired_before, tries)
         pairing = shelf.add_pending(certificate, s.pairing_key(prk2))
         _, word = yield from session.command(COMMIT)
         if word != 0x9000:
             raise Failed("commit-refused", f"{word:04x}")
-        had_one = bool(pairing.key)
-        pairing.certificate, pairing.uses, pairing.set_up = certificate, 0, shelf.today
-        pairing.adopt(s.pairing_key(prk2), 0)
-        if had_one and reason != RENEWAL_DUE:
-            application.notice("pairing-lost")
+        pairing.begin(s.pairing_key(prk2), shelf.today)
 
     def _show_certificate(self):
         selected = yield from self._select()
@@ -250,6 +256,7 @@ class Terminal:
         try:
             self.shelf.judge_card(certificate, expected and expected.certificate.holder)
         except Malformed:
+            self._forget_revoked(certificate)
             raise Failed("card-refused") from None
         known = self.shelf.find(certificate.holder)
         if known and known.certificate.point != certificate.point:
@@ -269,24 +276,33 @@ class Terminal:
         require(word == 0x9000)
         return channel, prk2, sized(data, 8)[7]
 
-    def _consent(self, session, application, reason, certificate, known, tries):
+    def _consent(self, session, application, reason, certificate, paired_before, tries):
         """Asks for the PIN until it is right (section 16)."""
-        state = tries & 15
-        while True:
-            answer = application.pin(certificate.chr, reason, state, tries >> 4, known is not None)
+        pin_tries, puk_tries = tries & 15, tries >> 4
+        while puk_tries in range(1, 11):
+            answer = application.pin(certificate.chr, reason, pin_tries, puk_tries, paired_before)
             if answer is None:
                 raise Failed("pin-refused")
             puk, digits = answer
             if puk:
                 word = yield from session.unblock(puk, digits)
-            if not puk or word == 0x9000:
-                _, word = yield from session.command(VERIFY, digits)
+                if word != 0x9000:
+                    puk_tries = _tries_after(word, puk_tries)
+                    continue
+                pin_tries, puk_tries = 3, 10
+            if pin_tries not in range(1, 4):
+                raise Failed("pin-blocked")
+            _, word = yield from session.command(VERIFY, digits)
             if word == 0x9000:
                 return
-            if word >> 4 != 0x63C and word != 0x6983:
-                raise Failed("pin-failed", f"{word:04x}")
-            state = "kept" if word == 0x6983 else word & 15
+            pin_tries = _tries_after(word, pin_tries)
+        raise Failed("puk-blocked")
 
 
-def _next(pairing):
-    return s.successor(pairing.key) if pairing.key else None
+def _tries_after(word, before):
+    """How many tries a refusal leaves; `kept` where the card keeps the last one (section 11.5)."""
+    if word >> 4 == 0x63C:
+        return word & 15
+    if word != 0x6983:
+        raise Failed("pin-failed", f"{word:04x}")
+    return "kept" if before else 0
