@@ -76,12 +76,12 @@ class Card:
     def _heard(self, command):
         if command.header == SELECT:
             return self._select(command)
-        self._check_class(command.header[0])
         in_session = self.state in SESSIONS
         if self.waiting:
-            allow(command.header == GET_RESPONSE, 0x6982 if in_session else 0x6985)
-            allow(command.expected and not command.data, 0x6700)
+            allow(command.header == GET_RESPONSE and not command.data, 0x6982 if in_session else 0x6985)
+            allow(command.expected, 0x6700)
             return self._send(command)
+        self._check_class(command.header[0])
         if not self._collect(command, in_session):
             return b"\x90\x00"
         data, self.chain = self.chain[1], None
@@ -225,8 +225,7 @@ class Card:
         if self.state == FWAIT:
             changed = self.memory.begin()
             slot = changed.slots[self.slot]
-            slot.key, slot.generation = s.successor(slot.key), slot.generation + 1
-            changed.touch(slot)
+            slot.key, slot.generation, slot.used = s.successor(slot.key), slot.generation + 1, changed.next_use()
             self.commit(changed)
             self.state = SECURE
         entered, word = self.state, 0x9000
@@ -248,7 +247,7 @@ class Card:
     def _is_over(self, entered, header, word):
         """Whether the state is NONE after this protected answer."""
         if entered == SECURE:
-            return not self.memory.slots[self.slot]
+            return self.memory.gone(self.slot)
         if entered == PINOK:
             return header[1:] == COMMIT or word != 0x9000
         if entered == AUTH:

@@ -47,31 +47,27 @@ class Memory:
     def blocked(self):
         return self.active and self.tries[PUK] == 0
 
-    def usable(self, number):
-        """A slot that is neither free, worn out nor expired."""
+    def gone(self, number):
+        """A slot that is free or expired."""
         slot = self.slots[number]
-        if not slot or slot.generation >= WORN_OUT or (self.trusted and self.trusted > slot.last):
-            return None
-        return slot
+        return not slot or (self.trusted and self.trusted > slot.last)
+
+    def usable(self, number):
+        """A slot that is neither gone nor worn out."""
+        return not self.gone(number) and self.slots[number].generation < WORN_OUT
 
     def in_use(self):
         return [number for number in range(SLOTS) if self.usable(number)]
 
-    def paired(self, holder):
-        """The slot of a holder, whatever its state."""
-        return next((number for number, slot in enumerate(self.slots) if slot and slot.holder == holder), None)
-
-    def touch(self, slot):
-        slot.used = 1 + max(other.used for other in self.slots if other)
+    def next_use(self):
+        return 1 + max((self.slots[number].used for number in self.in_use()), default=0)
 
     def choose(self, holder):
         """Section 9.4."""
-        same = self.paired(holder)
-        if same is not None:
-            return same
+        same = [number for number in self.in_use() if self.slots[number].holder == holder]
         free = [number for number in range(SLOTS) if not self.usable(number)]
-        if free:
-            return free[0]
+        if same or free:
+            return (same or free)[0]
         return min(range(SLOTS), key=lambda number: (self.slots[number].flags & 1, self.slots[number].used))
 
     def trusts(self, certificate):
@@ -83,11 +79,11 @@ class Memory:
     def pair(self, key, certificate, link):
         """The commit of set-up (section 9.3), on a copy."""
         number = self.choose(certificate.holder)
-        old = self.slots[number]
+        old = self.slots[number] if self.usable(number) else None
         same = old and old.holder == certificate.holder
         slot = Slot(key, certificate, old.label, old.flags) if same else Slot(key, certificate)
+        slot.used = self.next_use()
         self.slots[number] = slot
-        self.touch(slot)
         if self.root_b and certificate.car == self.root_b.chr:
             self.root_b_proven = True
         if link:

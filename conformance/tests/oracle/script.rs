@@ -132,7 +132,13 @@ impl Writer {
     }
 
     fn owner(&mut self, number: usize) -> Owner {
-        let under = [Under::Root, Under::Link, Under::SecondLink][self.below(3)];
+        let under = [
+            Under::Root,
+            Under::Root,
+            Under::Link,
+            Under::Link,
+            Under::SecondLink,
+        ][self.below(5)];
         let until = match self.now_and_then(6) {
             true => today().plus_days(200),
             false => Date::new(2060, 1, 1).unwrap(),
@@ -145,7 +151,7 @@ impl Writer {
     }
 
     fn visit(&mut self, today: Date) -> Visit {
-        let pull = self.now_and_then(5).then(|| {
+        let pull = self.now_and_then(8).then(|| {
             let when = [Pull::Before, Pull::After][self.below(2)];
             (self.below(16), when)
         });
@@ -165,11 +171,7 @@ impl Writer {
 
     fn said(&mut self) -> Said {
         match self.below(12) {
-            0 => {
-                let puk = self.puk();
-                self.pin = self.digits(6, 12);
-                Said::Puk(puk, self.pin.clone())
-            }
+            0 => Said::Puk(self.puk(), self.pin.clone()),
             1 => Said::Pin("000000".into()),
             _ => Said::Pin(self.pin.clone()),
         }
@@ -203,11 +205,7 @@ impl Writer {
                     Talk::Change(Reference::Puk, old, new)
                 }
             },
-            15 => {
-                let (puk, new) = (self.puk(), self.digits(6, 12));
-                self.pin.clone_from(&new);
-                Talk::Unblock(puk, new)
-            }
+            15 => Talk::Unblock(self.puk(), self.pin.clone()),
             16 => Talk::VaultList,
             17 | 18 => Talk::VaultRead(self.object()),
             19 | 20 => {
@@ -268,8 +266,9 @@ impl Writer {
             let desk = self.below(self.desks.len());
             self.desks[desk].name.clone()
         });
-        let date = today().plus_days([0, 100, 3_000][self.below(3)]);
-        let min_epoch = u32::from(self.now_and_then(3));
+        let date = today().plus_days([0, 0, 30, 100, 3_000][self.below(5)]);
+        let min_epoch =
+            [0, 1, 2][usize::from(self.now_and_then(3)) + usize::from(self.now_and_then(20))];
         papers::list(self.sequence.max(1), min_epoch, date, revoked.as_deref())
     }
 }
