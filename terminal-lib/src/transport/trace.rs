@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn an_answer_of_very_many_objects_makes_a_short_line() {
         let many = |objects: usize| {
-            ResponseTrace::new(&[vec![0x80, 0].repeat(objects), vec![0x90, 0]].concat())
+            ResponseTrace::new(&[[0x80, 0].repeat(objects), vec![0x90, 0]].concat())
         };
         assert_eq!(
             many(MAX_OBJECTS).structure,
