@@ -455,6 +455,7 @@ fn stores() -> Inputs {
         .into_iter()
         .map(|(key, value)| (key.as_bytes().to_vec(), value.to_vec()));
     file("terminal", 1, records.collect());
+    inputs.push(("way-2-old-value".into(), vec![2, 0, 0, 100, 2, 1]));
     inputs.push(("way-4-untouched".into(), vec![4, 1, 0, 3, 0, 0, 0]));
     for way in 2..5 {
         for number in 0..6 {

@@ -107,20 +107,11 @@ fn damaged_file(tape: &mut Tape<'_>) -> Outcome {
     let disk = SimDisk::new();
     let mut journal = Journal::create(disk.clone(), FILES[0].0, FILES[0].1).expect("an empty disk");
     let mut moments = vec![records(&journal)];
-    for number in [2, 1] {
-        let pin = [number; 64];
-
-        let changes = [
-            Entry::Put {
-                key: &[0, 0x10],
-                value: &pin,
-            },
-            Entry::Put {
-                key: &[0, 0x11],
-                value: &[number],
-            },
-        ];
-        journal.commit(&changes).expect("an honest disk");
+    // The second commit leaves a value of the first one in force: nothing but its own digest watches over it then.
+    let put = |key, value| Entry::Put { key, value };
+    let pin = put(&[0, 0x10], &[2; 64]);
+    for changes in [&[pin, put(&[0, 0x11], &[2])][..], &[put(&[0, 0x11], &[1])]] {
+        journal.commit(changes).expect("an honest disk");
         moments.push(records(&journal));
     }
     let sound = disk.content();
