@@ -32,13 +32,11 @@ class Card:
         self.spare = None
         self.forget()
 
-    def power_up(self):
+    def reset(self):
+        """Power-up and reset: fresh decoys, state NONE. Gives the answer to reset."""
+        self.forget()
         self.decoys = [None if self.memory.usable(slot) else self.random(32) for slot in range(SLOTS)]
         self.spare = self.random(32)
-        self.reset()
-
-    def reset(self):
-        self.forget()
         return ATR
 
     def forget(self):

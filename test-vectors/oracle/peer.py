@@ -2,8 +2,8 @@
 
 | request | answer |
 |---|---|
-| `{"do": "card", "id": "c", "seed": 1}` | a blank card, powered up by `power` |
-| `{"do": "power" or "reset", "id": "c"}` | `{}` |
+| `{"do": "card", "id": "c", "seed": 1}` | a blank card, without power |
+| `{"do": "reset", "id": "c"}` | `{}` |
 | `{"do": "transmit", "id": "c", "apdu": hex}` | `{"answer": hex}` |
 | `{"do": "terminal", "id": "t", "seed": 2, "today": "2026-11-21"}` | a terminal without identity |
 | `{"do": "request", "id": "t", "car": text, "chr": text, "nonce": hex}` | `{"paper": hex}` |
@@ -11,9 +11,12 @@
 | `{"do": "root", "link", "install" or "list", "id": "t", "paper": hex}` | `{}` |
 | `{"do": "connect", "id": "t", "policy": .., "agrees": bool, "answers": [..]}` | `{"asked": [..], "notices": [..], "begun": bool}` |
 | `{"do": "session" or "station", "id": "t", "call": name, "arguments": [..]}` | `{"data": hex}` or `{"data": hex, "word": n}` |
+| `{"do": "insert", "id": "c", "where": "host:port"}` | the card is in the slot that listens there |
+| `{"do": "reader", "id": "t", "where": ":0" or name}` | `{"port": n}`; from now on the terminal has a reader of its own |
+| `{"do": "begin" or "end", "id": "t"}` | the card in that reader gets power, or is reset |
 | `{"do": "drop", "id": "c"}` | `{}` |
 
-What talks to a card says `{"send": hex}` first, as often as it needs to, and reads `{"answer": hex}` or `{"lost": true}`. What is
+What talks to a card without a reader says `{"send": hex}` first, as often as it needs to, and reads `{"answer": hex}` or `{"lost": true}`. What is
 refused says `{"failed": kind, "why": text}`. An answer of a user is a PIN, or `[PUK, new PIN]`; when the answers are used up, he
 refuses. Strings among the arguments are hexadecimal.
 """
@@ -21,12 +24,14 @@ refuses. Strings among the arguments are hexadecimal.
 import datetime
 import json
 import sys
+import threading
 
 from .card import Card
 from .channel import Broken
 from .memory import Memory
 from .papers import Certificate
 from .primitives import BadPoint
+from .reader import drive, insert, reader
 from .services import Refused
 from .shelf import Failed, Shelf
 from .station import Station
@@ -87,6 +92,7 @@ class Desk:
         self.shelf = Shelf(datetime.date.fromisoformat(today))
         self.terminal = Terminal(self.shelf, Tape(seed))
         self.session, self.station = None, Station()
+        self.reader = None  # none: the line of whoever reads us
 
 
 class Peer:
@@ -116,8 +122,6 @@ class Peer:
             self.ends[name] = Desk(request["seed"], request["today"])
         elif do == "drop":
             del self.ends[name]
-        elif do == "power":
-            self.ends[name].power_up()
         elif do == "reset":
             self.ends[name].reset()
         elif do == "transmit":
@@ -126,16 +130,33 @@ class Peer:
             return getattr(self, "_" + do)(self.ends[name], request)
         return {}
 
-    def _drive(self, steps):
-        """Lets a generator talk over the line of whoever reads us."""
-        try:
-            command = next(steps)
-            while True:
-                self._say({"send": command.hex()})
-                heard = json.loads(self.incoming.readline())
-                command = steps.throw(Lost()) if "lost" in heard else steps.send(bytes.fromhex(heard["answer"]))
-        except StopIteration as end:
-            return end.value
+    def transmit(self, command):
+        """Over the line of whoever reads us."""
+        self._say({"send": command.hex()})
+        heard = json.loads(self.incoming.readline())
+        if "lost" in heard:
+            raise Lost
+        return bytes.fromhex(heard["answer"])
+
+    @staticmethod
+    def _reader(desk, request):
+        desk.reader = reader(request["where"])
+        return {"port": getattr(desk.reader, "port", 0)}
+
+    @staticmethod
+    def _insert(card, request):
+        threading.Thread(target=insert, args=(card, request["where"]), daemon=True).start()
+        return {}
+
+    @staticmethod
+    def _begin(desk, _request):
+        desk.reader.begin()
+        return {}
+
+    @staticmethod
+    def _end(desk, _request):
+        desk.reader.end()
+        return {}
 
     @staticmethod
     def _request(desk, request):
@@ -170,21 +191,21 @@ class Peer:
     def _connect(self, desk, request):
         user = User(request["agrees"], request["answers"])
         try:
-            desk.session, outcome = self._drive(desk.terminal.connect(user, request["policy"])), {}
+            desk.session, outcome = drive(desk.terminal.connect(user, request["policy"]), desk.reader or self), {}
         except FAILURES as failure:
             outcome = failed(failure)
         return {"asked": user.asked, "notices": user.notices, "begun": desk.terminal.begun, **outcome}
 
     def _station(self, desk, request):
-        return self._call(desk.station, request)
+        return self._call(desk, desk.station, request)
 
     def _session(self, desk, request):
-        return self._call(desk.session, request)
+        return self._call(desk, desk.session, request)
 
-    def _call(self, end, request):
+    def _call(self, desk, end, request):
         arguments = [bytes.fromhex(each) if isinstance(each, str) else each for each in request["arguments"]]
         result = getattr(end, request["call"])(*arguments)
-        found = self._drive(result) if result else b""
+        found = drive(result, desk.reader or self) if result else b""
         if isinstance(found, tuple):
             return {"data": found[0].hex(), "word": found[1]}
         return {"data": "", "word": found} if isinstance(found, int) else {"data": (found or b"").hex()}

@@ -13,11 +13,11 @@ LONG = 65_533
 
 
 class Session:
-    """One channel as the terminal has it. With a transcript, every message is written into it."""
+    """One channel as the terminal has it. With a transcript, every message is written into it; `forget` is for the pairing."""
 
     def __init__(self, line, channel, transcript=None):
         self.line, self.channel, self.transcript = line, channel, transcript
-        self.service = None
+        self.service = self.forget = None
 
     def command(self, command, data=b"", expected=None, cla=AUTHENTICATION_CLASS):
         """One secured command: data and word of its protected answer. Anything else ends the session."""
@@ -80,7 +80,11 @@ class Session:
         return self.word_of(b"\x2c\0\x81", obj(0x80, puk) + obj(0x81, new))
 
     def factory_reset(self):
-        return self.command(b"\xe6\0\0")
+        found = yield from self.command(b"\xe6\0\0")
+        if found[1] == 0x9000:
+            self.channel = None
+            self.forget()
+        return found
 
     def _of_service(self, service, instruction, data=b"", expected=None):
         if self.service != service:

@@ -161,6 +161,7 @@ class Terminal:
     def _open(self, application, pairing, channel):
         """The first secured command, and what follows from its answer (sections 8.3 and 13)."""
         session, self.begun = Session(self.line, channel), True
+        session.forget = lambda: self.shelf.forget(pairing)
         data, word = yield from session.command(STATUS, expected=256)
         pairing.advance()
         pairing.uses += 1

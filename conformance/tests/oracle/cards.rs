@@ -43,7 +43,7 @@ impl Oracle {
 
 impl LocalCard for Oracle {
     fn reset(&mut self) -> Vec<u8> {
-        self.0.ask(&json!({"do": "power", "id": "card"}));
+        self.0.ask(&json!({"do": "reset", "id": "card"}));
         ATR.to_vec()
     }
 
