@@ -11,6 +11,7 @@
 //! | [`evidence`] | `evidence`: every claim, what carries it, and the planted bugs it catches |
 //! | [`fuzz`] | `fuzz`: seeds replayed, then libFuzzer for a while |
 //! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
+//! | [`oracle`] | `oracle`: card and terminal against the second implementation |
 //! | [`vectors`] | `vectors`: the vectors are what the independent generator makes |
 //! | [`source`] | Rust text without comments, strings and test code |
 //! | [`steps`], [`workspace`] | running commands; packages and files |
@@ -23,6 +24,7 @@ mod fuzz;
 mod gate;
 mod lane;
 mod map;
+mod oracle;
 mod setup;
 mod source;
 mod steps;
@@ -42,6 +44,7 @@ cargo xtask COMMAND
   checklist [--write]   checks that a test names every row of docs/checklist.md
   constant-time         checks that no secret steers a branch or an address, by valgrind
   vectors               checks the vectors against their independent generator
+  oracle                card and terminal against the second implementation, in Python
   lane [TEST ARGS]      the tests that need a real pcscd, with a daemon of their own
   with-reader CMD ARGS  runs any command with a pcscd of its own
   evidence [--quick|--full] [--seed N] [--write]
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         ("checklist", ["--write"]) => checklist::write(),
         ("constant-time", []) => constant_time::check(),
         ("vectors", []) => vectors::check(),
+        ("oracle", []) => oracle::tests(),
         ("lane", _) => lane::tests(rest, &mut Vec::new()),
         ("with-reader", [_, ..]) => lane::with_reader(rest),
         (lane::INSIDE, [_, ..]) => lane::inside(rest),

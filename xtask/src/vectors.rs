@@ -26,7 +26,10 @@ pub fn check() -> Result<(), String> {
 }
 
 /// A Python that has the package: the machine's, or one in a folder of our own that gets it now.
-fn python() -> Result<PathBuf, String> {
+///
+/// # Errors
+/// There is none, and none could be made.
+pub fn python() -> Result<PathBuf, String> {
     if steps::succeeds("python3", &["-c", PROBE]) {
         return Ok("python3".into());
     }
