@@ -50,8 +50,11 @@ fn live(
         if is_blank {
             let mut heard = Vec::new();
             let mut wire = Wire::insert(card, &mut heard, None, visit.extended);
-            desks[visit.desk].personalise(&mut wire, !has_root);
-            lived.push((heard, Vec::new()));
+            let done = desks[visit.desk].personalise(&mut wire, !has_root);
+            lived.push((heard, vec![format!("personalised {done}")]));
+            if !done {
+                break; // its old certificate's root was replaced: this authority has no other for it
+            }
             has_root = true;
         }
         let mut heard = Vec::new();

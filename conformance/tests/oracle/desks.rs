@@ -4,7 +4,7 @@ use super::papers;
 use super::peer::{Peer, hex};
 use super::script::{Owner, Said, Talk, Visit};
 use super::wire::Wire;
-use apdu::certificate::Request;
+use apdu::certificate::{Certificate, Request};
 use apdu::codec::status::StatusWord;
 use apdu::crypto::{Entropy, EntropyError};
 use apdu::message::pairings::{Label, PairingChange, SlotNumber};
@@ -29,8 +29,8 @@ const NONCE: [u8; 16] = [8; 16];
 
 /// A terminal of either make.
 pub trait Desk {
-    /// Makes a blank card an operational one; a card after a factory reset keeps its root.
-    fn personalise(&mut self, wire: &mut Wire<'_>, with_root: bool);
+    /// Makes a blank card an operational one; a card after a factory reset has its roots still. Whether the card has taken everything.
+    fn personalise(&mut self, wire: &mut Wire<'_>, with_root: bool) -> bool;
     /// One insertion: what the user was asked, how it ended, and what each call brought.
     fn visit(&mut self, wire: &mut Wire<'_>, visit: &Visit) -> Vec<String>;
 }
@@ -80,7 +80,7 @@ impl Library {
 }
 
 impl Desk for Library {
-    fn personalise(&mut self, wire: &mut Wire<'_>, with_root: bool) {
+    fn personalise(&mut self, wire: &mut Wire<'_>, with_root: bool) -> bool {
         let mut steps = || -> Result<(), PersonaliseError> {
             let mut station = Station::begin(wire)?;
             station.set_pin(&code(Reference::Pin, papers::FIRST_PIN))?;
@@ -98,7 +98,11 @@ impl Desk for Library {
             station.store_certificate(&certificate)?;
             station.activate()
         };
-        steps().unwrap();
+        match steps() {
+            Ok(()) => true,
+            Err(PersonaliseError::Refused { .. }) => false,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     fn visit(&mut self, wire: &mut Wire<'_>, visit: &Visit) -> Vec<String> {
@@ -342,41 +346,40 @@ impl Oracle {
         self.peer.ask_over(&self.named(request), wire)
     }
 
-    fn station(&self, wire: &mut Wire<'_>, call: &str, arguments: &[Value]) -> Vec<u8> {
+    /// The answer's data, unless the card refuses.
+    fn station(&self, wire: &mut Wire<'_>, call: &str, arguments: &[Value]) -> Option<Vec<u8>> {
         let request = json!({"do": "station", "call": call, "arguments": arguments});
         let answer = self.over(request, wire);
-        assert!(answer.get("failed").is_none(), "{call}: {answer}");
-        super::peer::bytes(&answer["data"])
+        match answer.get("failed") {
+            None => Some(super::peer::bytes(&answer["data"])),
+            Some(kind) if kind == "refused" => None,
+            Some(_) => panic!("{call}: {answer}"),
+        }
+    }
+
+    fn steps(&self, wire: &mut Wire<'_>, with_root: bool) -> Option<()> {
+        let text = |text: &str| json!(hex(text.as_bytes()));
+        let paper = |paper: &Certificate| json!(hex(paper.encoded()));
+        self.station(wire, "begin", &[])?;
+        self.station(wire, "set_pin", &[text(papers::FIRST_PIN)])?;
+        self.station(wire, "set_puk", &[text(papers::FIRST_PUK)])?;
+        if with_root {
+            self.station(wire, "store_certificate", &[paper(&papers::root(1))])?;
+        }
+        let root = papers::root_name(1);
+        let order = [text(root.as_str()), text(CARD), json!(hex(&NONCE))];
+        let request = Request::decode(&self.station(wire, "make_key", &order)?).unwrap();
+        let certificate = papers::answer(&request, 1, card_until());
+        self.station(wire, "store_certificate", &[paper(&certificate)])?;
+        self.station(wire, "activate", &[]).map(drop)
     }
 }
 
 impl Desk for Oracle {
-    fn personalise(&mut self, wire: &mut Wire<'_>, with_root: bool) {
-        let text = |text: &str| json!(hex(text.as_bytes()));
-        self.station(wire, "begin", &[]);
-        self.station(wire, "set_pin", &[text(papers::FIRST_PIN)]);
-        self.station(wire, "set_puk", &[text(papers::FIRST_PUK)]);
-        if with_root {
-            self.station(
-                wire,
-                "store_certificate",
-                &[json!(hex(papers::root(1).encoded()))],
-            );
-        }
-        let order = [
-            text(papers::root_name(1).as_str()),
-            text(CARD),
-            json!(hex(&NONCE)),
-        ];
-        let request = Request::decode(&self.station(wire, "make_key", &order)).unwrap();
-        let certificate = papers::answer(&request, 1, card_until());
-        self.station(
-            wire,
-            "store_certificate",
-            &[json!(hex(certificate.encoded()))],
-        );
-        self.station(wire, "activate", &[]);
+    fn personalise(&mut self, wire: &mut Wire<'_>, with_root: bool) -> bool {
+        let done = self.steps(wire, with_root).is_some();
         wire.reset();
+        done
     }
 
     fn visit(&mut self, wire: &mut Wire<'_>, visit: &Visit) -> Vec<String> {
