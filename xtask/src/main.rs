@@ -10,6 +10,7 @@
 //! | [`coverage`] | `coverage`: the lines of the verifying modules that no test runs |
 //! | [`evidence`] | `evidence`: every claim, what carries it, and the planted bugs it catches |
 //! | [`fuzz`] | `fuzz`: seeds replayed, then libFuzzer for a while |
+//! | [`models`] | `models`: the protocol's models hold, and the broken ones are found broken |
 //! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
 //! | [`oracle`] | `oracle`: card and terminal against the second implementation |
 //! | [`vectors`] | `vectors`: the vectors are what the independent generator makes |
@@ -24,6 +25,7 @@ mod fuzz;
 mod gate;
 mod lane;
 mod map;
+mod models;
 mod oracle;
 mod setup;
 mod source;
@@ -54,6 +56,8 @@ cargo xtask COMMAND
   planted               checks that each planted bug is caught by its test
   fuzz [--seconds N] [TARGET]
                         replays the seeds, then lets libFuzzer search, 30 s a target
+  models [--quick|--full]
+                        the protocol's models by Verifpal, exhaustive searches, and ProVerif where it is
   bench [--json]        what things cost; with a pcscd of its own where there is one
 ";
 
@@ -79,6 +83,8 @@ fn main() -> ExitCode {
         ("with-reader", [_, ..]) => lane::with_reader(rest),
         (lane::INSIDE, [_, ..]) => lane::inside(rest),
         ("coverage", []) => coverage::check(),
+        ("models", [] | ["--quick"]) => models::run(false),
+        ("models", ["--full"]) => models::run(true),
         ("planted", []) => evidence::planted(),
         ("evidence", _) => match evidence::Request::parse(&flags) {
             Some(request) => evidence::run(request),
