@@ -1,6 +1,8 @@
 //! Secrets that products have shipped with, and those that the tests and the demonstration here use: none belongs in a program.
 
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
 
 /// Codes, passphrases and keys.
 fn secrets() -> Vec<Vec<u8>> {
@@ -60,6 +62,26 @@ pub fn found_in(program: &[u8]) -> Vec<String> {
         found.extend(here.map(|secret| secret.escape_ascii().to_string()));
     }
     found.into_iter().collect()
+}
+
+/// The program in this file as it is loaded: without symbols and debug information, whose hashes are full of digits.
+pub fn stripped(program: &Path) -> Vec<u8> {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let stripped = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+    let strip = Command::new("strip")
+        .arg("-o")
+        .arg(&stripped)
+        .arg(program)
+        .status();
+    assert!(
+        strip.is_ok_and(|status| status.success()),
+        "strip, which comes with every linker, failed"
+    );
+    let bytes = std::fs::read(&stripped);
+    let removed = std::fs::remove_file(&stripped);
+    bytes
+        .and_then(|bytes| removed.map(|()| bytes))
+        .unwrap_or_else(|error| panic!("{}: {error}", stripped.display()))
 }
 
 #[cfg(test)]
