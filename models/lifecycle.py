@@ -304,7 +304,7 @@ def search(slots, people, twin=None, most=None):
 def main(full):
     begin = time.time()
     slots, people = (4, 5) if full else (2, 3)
-    states, done, fault, path = search(slots, people, most=2_000_000 if full else None)
+    states, done, fault, path = search(slots, people, most=1_200_000 if full else None)
     print("%d slots, %d holders: %d states, %d steps, %d of them cuts [%.0f s]" % (
         slots, people, states, done.total(), done["cut"], time.time() - begin))
     if fault:
