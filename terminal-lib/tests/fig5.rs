@@ -210,7 +210,7 @@ fn a_lost_answer_to_the_commit_is_made_good_by_the_pending_key() {
         let reconnected = bench.reconnect().map(|session| session.close());
         match event {
             Break::After(_) => reconnected.unwrap(),
-            Break::Before(_) => assert!(matches!(reconnected, Err(ConnectError::NotPaired(_)))),
+            _ => assert!(matches!(reconnected, Err(ConnectError::NotPaired(_)))),
         }
         // Whatever happened, both can pair and meet again.
         bench
@@ -391,6 +391,34 @@ fn a_pairing_is_due_for_renewal_after_4096_sessions_and_not_one_earlier() {
         let mut user = User::absent();
         bench.connect(&mut user, &Policy::Ask).unwrap().close();
         assert_eq!(user.asked_to_pair, due);
+    }
+}
+
+#[test]
+fn a_renewal_that_fails_at_any_of_its_answers_leaves_the_old_pairing_in_use() {
+    let selected: usize = 2; // SELECT and C1 come before
+    for number in selected..selected + 6 {
+        for answer in [
+            vec![0x62, 0x00],
+            vec![0x6A, 0x82],
+            vec![0x6F, 0x00],
+            vec![0x61],
+        ] {
+            let mut bench = Bench::paired();
+            bench.terminal = terminal(&bench.store).with_clock(today().plus_days(365));
+            bench.line.plan = Some((number, Break::Garbled(answer.clone())));
+            let mut user = User::willing();
+            let session = bench.connect(&mut user, &Policy::Ask);
+            session
+                .unwrap_or_else(|error| panic!("{number} {answer:?}: {error}"))
+                .close();
+            let failed = |notice: &Notice| matches!(notice, Notice::RenewalFailed { .. });
+            let once_more = user.notices.contains(&Notice::SetUpStartedAgain);
+            assert!(
+                once_more || user.notices.iter().any(failed),
+                "{number} {answer:?}"
+            );
+        }
     }
 }
 

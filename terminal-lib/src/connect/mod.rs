@@ -72,6 +72,16 @@ pub enum ConnectError {
     Entropy(#[from] EntropyError),
 }
 
+impl ConnectError {
+    /// Whether what a card said in a set-up ended it: the way to the card, the store and the clock are in order.
+    fn is_the_cards(&self) -> bool {
+        matches!(
+            self,
+            Self::SetUp(_) | Self::Card(_) | Self::Exchange(ExchangeError::Misbehaved(_))
+        )
+    }
+}
+
 impl From<TransportError> for ConnectError {
     fn from(error: TransportError) -> Self {
         Self::Exchange(error.into())
@@ -134,7 +144,7 @@ impl<'s> Visit<'s, '_> {
         if self.may_set_up(reason)? {
             match self.set_up(reason, card) {
                 // The old pairing is untouched, and still good.
-                Err(ConnectError::SetUp(failure)) if is_renewal => {
+                Err(failure) if is_renewal && failure.is_the_cards() => {
                     self.application.notice(&Notice::RenewalFailed {
                         reason: failure.to_string(),
                     });

@@ -138,6 +138,7 @@ impl Visit<'_, '_> {
                 Consent::Disturbed if disturbed => return Err(SetUpFailure::Disturbed.into()),
                 Consent::Disturbed => {
                     disturbed = true;
+                    intent.link = None; // the card may know it by now
                     self.application.notice(&Notice::SetUpStartedAgain);
                 }
             }

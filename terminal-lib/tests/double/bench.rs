@@ -165,6 +165,8 @@ pub enum Break {
     Before(TransportError),
     /// The card does it, and its answer is lost.
     After(TransportError),
+    /// The card does it, and this comes instead of its answer.
+    Garbled(Vec<u8>),
 }
 
 /// The line to the card, with planned breaks, keeping book of exclusive use.
@@ -200,6 +202,10 @@ impl Transport for Line {
             Some((0, Break::After(error))) => {
                 self.inner.transmit(command)?;
                 Err(error)
+            }
+            Some((0, Break::Garbled(answer))) => {
+                self.inner.transmit(command)?;
+                Ok(answer)
             }
             plan => {
                 self.plan = plan.map(|(left, what)| (left - 1, what));
