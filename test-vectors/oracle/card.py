@@ -124,8 +124,8 @@ class Card:
 
     def _select(self, command):
         self.forget()
-        allow(command.expected, 0x6700)
         allow(command.data == AUTHENTICATION, 0x6A82)
+        allow(command.expected, 0x6700)
         prand = self.random(8)
         tags = b"".join(s.tag(self._answering_key(slot), prand) for slot in range(SLOTS))
         capabilities = CHAINING_AND_EXTENDED | (CERTIFIED_AND_ACTIVE if self.memory.active else 0)
@@ -247,7 +247,7 @@ class Card:
         if entered == SECURE:
             return self.memory.gone(self.slot)
         if entered == PINOK:
-            return header[1:] == COMMIT or word != 0x9000
+            return header[1:] != STATUS
         if entered == AUTH:
             return header[1:] not in AUTH_COMMANDS and not (header[1:] == COMMIT and word == 0x6982)
         return word != 0x9000

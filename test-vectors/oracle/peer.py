@@ -11,6 +11,8 @@
 | `{"do": "root", "link", "install" or "list", "id": "t", "paper": hex}` | `{}` |
 | `{"do": "connect", "id": "t", "policy": .., "agrees": bool, "answers": [..]}` | `{"asked": [..], "notices": [..], "begun": bool}` |
 | `{"do": "session" or "station", "id": "t", "call": name, "arguments": [..]}` | `{"data": hex}` or `{"data": hex, "word": n}` |
+| `{"do": "stray", "id": "t", "state": name, "arguments": [..]}` | at the next set-up the terminal asks this besides |
+| `{"do": "judge", "id": "", "kind": "certificate", "request" or "list", "paper": hex}` | `{}` if it is one |
 | `{"do": "insert", "id": "c", "where": "host:port"}` | the card is in the slot that listens there |
 | `{"do": "reader", "id": "t", "where": ":0" or name}` | `{"port": n}`; from now on the terminal has a reader of its own |
 | `{"do": "begin" or "end", "id": "t"}` | the card in that reader gets power, or is reset |
@@ -29,7 +31,7 @@ import threading
 from .card import Card
 from .channel import Broken
 from .memory import Memory
-from .papers import Certificate
+from .papers import Certificate, Request, StatusList
 from .primitives import BadPoint
 from .reader import drive, insert, reader
 from .services import Refused
@@ -43,8 +45,12 @@ FAILURES = (Failed, *KINDS)
 
 
 def failed(failure):
-    kind = failure.kind if isinstance(failure, Failed) else KINDS[type(failure)]
+    kind = failure.kind if isinstance(failure, Failed) else next(kind for cause, kind in KINDS.items() if isinstance(failure, cause))
     return {"failed": kind, "why": str(failure)}
+
+
+def arguments(request):
+    return [bytes.fromhex(each) if isinstance(each, str) else each for each in request["arguments"]]
 
 
 class Tape:
@@ -127,7 +133,7 @@ class Peer:
         elif do == "transmit":
             return {"answer": self.ends[name].transmit(bytes.fromhex(request["apdu"])).hex()}
         else:
-            return getattr(self, "_" + do)(self.ends[name], request)
+            return getattr(self, "_" + do)(self.ends.get(name), request)
         return {}
 
     def transmit(self, command):
@@ -146,6 +152,18 @@ class Peer:
     @staticmethod
     def _insert(card, request):
         threading.Thread(target=insert, args=(card, request["where"]), daemon=True).start()
+        return {}
+
+    @staticmethod
+    def _stray(desk, request):
+        desk.terminal.stray = {request["state"]: arguments(request)}
+        return {}
+
+    @staticmethod
+    def _judge(_end, request):
+        """Whether a paper is one; raises what it is not."""
+        paper = {"certificate": Certificate, "request": Request, "list": StatusList}[request["kind"]]
+        paper(bytes.fromhex(request["paper"]))
         return {}
 
     @staticmethod
@@ -203,8 +221,7 @@ class Peer:
         return self._call(desk, desk.session, request)
 
     def _call(self, desk, end, request):
-        arguments = [bytes.fromhex(each) if isinstance(each, str) else each for each in request["arguments"]]
-        result = getattr(end, request["call"])(*arguments)
+        result = getattr(end, request["call"])(*arguments(request))
         found = drive(result, desk.reader or self) if result else b""
         if isinstance(found, tuple):
             return {"data": found[0].hex(), "word": found[1]}

@@ -12,6 +12,10 @@ VERIFY, COMMIT = b"\x20\0\x81", b"\x86\1\4"
 LONG = 65_533
 
 
+class Bare(Broken):
+    """A word without protection: the card has no such session (any more)."""
+
+
 class Session:
     """One channel as the terminal has it. With a transcript, every message is written into it; `forget` is for the pairing."""
 
@@ -30,7 +34,10 @@ class Session:
         if self.transcript:
             self.transcript.add(s.COMMAND, header + field)
             self.transcript.add(s.ANSWER, answer)
-        found = channel.unwrap_answer(answer[:-2], number(answer[-2:], 2))
+        word = number(answer[-2:], 2)
+        if len(answer) == 2 and word != 0x9000:
+            raise Bare(f"{word:04x}")
+        found = channel.unwrap_answer(answer[:-2], word)
         self.channel = channel
         return found
 

@@ -8,7 +8,7 @@ from . import primitives as p
 from . import schedule as s
 from .channel import Broken, Channel
 from .services import AUTHENTICATION
-from .session import COMMIT, GET_CERTIFICATE, STATUS, TERMINAL_SECRET, VERIFY, Session
+from .session import COMMIT, GET_CERTIFICATE, STATUS, TERMINAL_SECRET, VERIFY, Bare, Session
 from .shelf import Failed, parse_certificate
 from .tlv import Malformed, number, obj, require, sized, take
 
@@ -52,10 +52,19 @@ class Line:
         return data + answer[-2:]
 
 
+class Once:
+    """A set-up may be disturbed once; the PIN that was under way is kept for the same holder."""
+
+    def __init__(self):
+        self.disturbed, self.kept = False, None
+
+
 class Selected:
     """The answer to SELECT."""
 
     def __init__(self, answer):
+        if answer in (b"\x6a\x82", b"\x62\x85"):
+            raise Failed("unusable-card", answer.hex())
         aid, body = take(take(_plain(answer), 0x6F)[0], 0x84, 0xA5)
         version, suites, capabilities, limits, prand, tags = take(body, 0x80, 0x81, 0x82, 0x7F66, 0x85, 0x86)
         require(aid == AUTHENTICATION)
@@ -83,6 +92,7 @@ class Terminal:
         self.shelf, self.random = shelf, random
         self.line = self.transcript = None
         self.begun = False  # whether a session was: then the card must be reset at the end
+        self.stray = {}  # for tests of cards: what to ask besides, by the state in which the card is
 
     def connect(self, application, policy=ASK):
         """One insertion: gives an open session, or raises `Failed`."""
@@ -128,7 +138,7 @@ class Terminal:
     def _authenticate_with_retry(self):
         try:
             return (yield from self._authenticate())
-        except (Lost, Malformed):
+        except Lost:
             pass
         except Failed as failure:
             if failure.kind != "fault":
@@ -194,26 +204,40 @@ class Terminal:
     # Set-up.
 
     def _set_up(self, application, reason, expected):
-        shelf = self.shelf
+        shelf, once = self.shelf, Once()
         try:
             shelf.judge_own(shelf.certificate)
         except Malformed:
             raise Failed("own-certificate") from None
-        yield from self._show_certificate()
-        channel, prk1 = yield from self._exchange_keys()
-        certificate = yield from self._see_certificate(channel, expected)
-        known = shelf.find(certificate.holder)
-        paired_before = bool(known and known.key)
-        channel, prk2, tries = yield from self._prove_card(channel, prk1, certificate)
-        session = Session(self.line, channel)
-        if paired_before and reason != RENEWAL_DUE:
-            application.notice("pairing-lost")
-        yield from self._consent(session, application, reason, certificate, paired_before, tries)
+        while True:
+            yield from self._show_certificate()
+            channel, prk1 = yield from self._exchange_keys()
+            certificate = yield from self._see_certificate(channel, expected)
+            known = shelf.find(certificate.holder)
+            paired_before = bool(known and known.key)
+            channel, prk2, tries = yield from self._prove_card(channel, prk1, certificate)
+            session = Session(self.line, channel)
+            if paired_before and reason != RENEWAL_DUE and not once.disturbed:
+                application.notice("pairing-lost")
+            yield from self._stray("AUTH", session)
+            try:
+                yield from self._consent(session, application, reason, certificate, paired_before, tries, once)
+                break
+            except Bare:
+                if once.disturbed:
+                    raise Failed("disturbed") from None
+                once.disturbed = True
+                application.notice("set-up-started-again")
+        yield from self._stray("PINOK", session)
         pairing = shelf.add_pending(certificate, s.pairing_key(prk2))
         _, word = yield from session.command(COMMIT)
         if word != 0x9000:
             raise Failed("commit-refused", f"{word:04x}")
         pairing.begin(s.pairing_key(prk2), shelf.today)
+
+    def _stray(self, state, session):
+        if state in self.stray:
+            yield from session.command(*self.stray.pop(state))
 
     def _show_certificate(self):
         selected = yield from self._select()
@@ -251,6 +275,7 @@ class Terminal:
 
     def _see_certificate(self, channel, expected):
         session = Session(self.line, channel, self.transcript)
+        yield from self._stray("PROV", session)
         data, word = yield from session.command(GET_CERTIFICATE, expected=256)
         require(word == 0x9000)
         certificate = parse_certificate(data, "card-refused")
@@ -262,6 +287,7 @@ class Terminal:
         known = self.shelf.find(certificate.holder)
         if known and known.certificate.point != certificate.point:
             raise Failed("another-key")
+        yield from self._stray("PROV, certificate given", session)
         return certificate
 
     def _prove_card(self, channel, prk1, certificate):
@@ -277,11 +303,15 @@ class Terminal:
         require(word == 0x9000)
         return channel, prk2, sized(data, 8)[7]
 
-    def _consent(self, session, application, reason, certificate, paired_before, tries):
+    def _consent(self, session, application, reason, certificate, paired_before, tries, once):
         """Asks for the PIN until it is right (section 16)."""
         pin_tries, puk_tries = tries & 15, tries >> 4
         while puk_tries in range(1, 11):
-            answer = application.pin(certificate.chr, reason, pin_tries, puk_tries, paired_before)
+            kept, once.kept = once.kept, None
+            if kept and kept[0] == certificate.holder:
+                answer = None, kept[1]
+            else:
+                answer = application.pin(certificate.chr, reason, pin_tries, puk_tries, paired_before)
             if answer is None:
                 raise Failed("pin-refused")
             puk, digits = answer
@@ -293,7 +323,9 @@ class Terminal:
                 pin_tries, puk_tries = 3, 10
             if pin_tries not in range(1, 4):
                 raise Failed("pin-blocked")
+            once.kept = (certificate.holder, digits)
             _, word = yield from session.command(VERIFY, digits)
+            once.kept = None
             if word == 0x9000:
                 return
             pin_tries = _tries_after(word, pin_tries)

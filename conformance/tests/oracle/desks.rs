@@ -430,6 +430,25 @@ impl Desk for Oracle {
 }
 
 impl Oracle {
+    /// A request about this terminal that must succeed.
+    pub fn ask(&self, request: &Value) -> Value {
+        self.tell(request.clone())
+    }
+
+    /// Whether a session is open after all that the user can do about it.
+    pub fn opens(&self, wire: &mut Wire<'_>) -> bool {
+        let answers = [papers::FIRST_PIN; 2];
+        let request =
+            json!({"do": "connect", "policy": "always", "agrees": true, "answers": answers});
+        self.over(request, wire).get("failed").is_none()
+    }
+
+    /// One protected command of any kind.
+    pub fn command(&self, wire: &mut Wire<'_>, arguments: &Value) -> Value {
+        let request = json!({"do": "session", "call": "command", "arguments": arguments});
+        self.over(request, wire)
+    }
+
     fn call(&self, wire: &mut Wire<'_>, talk: &Talk) -> String {
         let text = |text: &String| json!(hex(text.as_bytes()));
         let (call, arguments) = match talk {

@@ -1,7 +1,7 @@
 //! A random life of one card and up to three terminals, written before it is lived: the same for every pair of implementations.
 
 use super::papers::{self, Under};
-use super::wire::Pull;
+use super::wire::Incident;
 use apdu::certificate::{Certificate, Date, StatusList};
 use apdu::message::pin::Reference;
 use apdu::message::vault::Policy;
@@ -41,8 +41,8 @@ pub struct Visit {
     pub answers: Vec<Said>,
     /// A list that the terminal gets from elsewhere before.
     pub list: Option<StatusList>,
-    /// When the card is pulled.
-    pub pull: Option<(usize, Pull)>,
+    /// What goes wrong, and at which APDU.
+    pub incident: Option<(usize, Incident)>,
     /// Whether the reader takes extended length.
     pub extended: bool,
     /// What is done in the session.
@@ -151,9 +151,14 @@ impl Writer {
     }
 
     fn visit(&mut self, today: Date) -> Visit {
-        let pull = self.now_and_then(8).then(|| {
-            let when = [Pull::Before, Pull::After][self.below(2)];
-            (self.below(16), when)
+        let incident = self.now_and_then(5).then(|| {
+            let incident = match self.below(4) {
+                0 => Incident::PullBefore,
+                1 => Incident::PullAfter,
+                2 => Incident::FlipCommand(self.below(1 << 14)),
+                _ => Incident::FlipAnswer(self.below(1 << 14)),
+            };
+            (self.below(16), incident)
         });
         let list = self.now_and_then(8).then(|| self.list());
         let talks = (0..self.below(10)).map(|_| self.talk()).collect();
@@ -163,7 +168,7 @@ impl Writer {
             agrees: !self.now_and_then(12),
             answers: (0..3).map(|_| self.said()).collect(),
             list,
-            pull,
+            incident,
             extended: !self.now_and_then(4),
             talks,
         }

@@ -4,13 +4,19 @@ use apdu::identifier::ATR;
 use terminal_lib::transport::in_process::LocalCard;
 use terminal_lib::transport::{Ending, Transport, TransportError};
 
-/// When the card is pulled.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pull {
-    /// Before it has the command.
-    Before,
-    /// After it has carried the command out.
-    After,
+/// What happens to one APDU.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incident {
+    /// The card is pulled before it has the command.
+    PullBefore,
+    /// The card is pulled after it has carried the command out.
+    PullAfter,
+    /// Somebody else's APDU comes before it.
+    Intrude(Vec<u8>),
+    /// One bit of the command is turned over, counted from its first.
+    FlipCommand(usize),
+    /// One bit of the answer is turned over.
+    FlipAnswer(usize),
 }
 
 /// What happened at the card.
@@ -23,6 +29,8 @@ pub enum Event {
         /// What it got.
         answer: Option<Vec<u8>>,
     },
+    /// A command in extended length that the reader did not take.
+    KeptBack(Vec<u8>),
     /// The card was put in, or reset.
     Reset,
 }
@@ -30,7 +38,7 @@ pub enum Event {
 /// A card in a reader, for one insertion.
 pub struct Wire<'c> {
     card: &'c mut dyn LocalCard,
-    pull: Option<(usize, Pull)>,
+    plan: Option<(usize, Incident)>,
     takes_extended: bool,
     apdus: usize,
     pulled: bool,
@@ -39,16 +47,16 @@ pub struct Wire<'c> {
 }
 
 impl<'c> Wire<'c> {
-    /// Puts the card in. `pull` counts APDUs from 0.
+    /// Puts the card in. The plan counts APDUs from 0.
     pub fn insert(
         card: &'c mut dyn LocalCard,
         heard: &'c mut Vec<Event>,
-        pull: Option<(usize, Pull)>,
+        plan: Option<(usize, Incident)>,
         takes_extended: bool,
     ) -> Self {
         let mut wire = Self {
             card,
-            pull,
+            plan,
             takes_extended,
             apdus: 0,
             pulled: false,
@@ -88,22 +96,36 @@ impl Transport for Wire<'_> {
         }
         let now = self.apdus;
         self.apdus += 1;
-        let pull = self.pull.take_if(|(number, _)| *number == now);
-        if matches!(pull, Some((_, Pull::Before))) {
-            return Err(self.lose(command));
-        }
+        let incident = self.plan.take_if(|(number, _)| *number == now);
+        let incident = incident.map(|(_, incident)| incident);
+        let flipped;
+        let command = match &incident {
+            Some(Incident::PullBefore) => return Err(self.lose(command)),
+            Some(Incident::Intrude(other)) => {
+                let answer = self.card.transmit(other);
+                self.hear(other, Some(&answer));
+                command
+            }
+            Some(Incident::FlipCommand(bit)) => {
+                flipped = flip(command, *bit);
+                &flipped
+            }
+            _ => command,
+        };
         let is_extended = command.len() > 7 && command[4] == 0;
         if is_extended && !self.takes_extended {
-            let answer = vec![0x67, 0x00];
-            self.hear(command, Some(&answer));
-            return Ok(answer);
+            self.heard.push(Event::KeptBack(command.to_vec()));
+            return Ok(vec![0x67, 0x00]);
         }
         let answer = self.card.transmit(command);
-        if pull.is_some() {
+        if incident == Some(Incident::PullAfter) {
             return Err(self.lose(command));
         }
         self.hear(command, Some(&answer));
-        Ok(answer)
+        match incident {
+            Some(Incident::FlipAnswer(bit)) => Ok(flip(&answer, bit)),
+            _ => Ok(answer),
+        }
     }
 
     fn atr(&self) -> &[u8] {
@@ -138,6 +160,13 @@ impl Transport for Wire<'_> {
     }
 }
 
+fn flip(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut flipped = bytes.to_vec();
+    let bit = bit % (8 * bytes.len());
+    flipped[bit / 8] ^= 1 << (bit % 8);
+    flipped
+}
+
 /// As one reads it in a trace; long ones are cut.
 pub fn shown(events: &[Event]) -> String {
     let cut = |bytes: &[u8]| {
@@ -150,6 +179,7 @@ pub fn shown(events: &[Event]) -> String {
     };
     let line = |event: &Event| match event {
         Event::Reset => "reset\n".into(),
+        Event::KeptBack(command) => format!("kept back {}\n", cut(command)),
         Event::Apdu { command, answer } => {
             let answer = answer.as_deref().map_or("lost".into(), cut);
             format!("> {}\n< {answer}\n", cut(command))
