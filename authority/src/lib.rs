@@ -7,6 +7,7 @@
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `status` | revocation and the signed status list |
 //! | [`custody`] | the private key in an encrypted file |
+//! | [`tree`] | the Merkle tree over the account: heads, receipts, proofs of consistency |
 //! | [`ledger`] | the append-only, hash-chained account; written before anything leaves |
 //! | `book` | what follows from the ledger: names, keys, challenges, revocations |
 //!
@@ -27,6 +28,7 @@ pub mod ledger;
 mod moment;
 mod order;
 mod status;
+pub mod tree;
 
 pub use authority::{Audit, Authority, ROOT_FILE};
 pub use book::Holder;
