@@ -1,258 +1,249 @@
-//! An authority in a folder: `root.cvcert`, `key.pem`, `ledger.jsonl`.
+//! An authority: its store, and what is done with it.
 
 use crate::book::{Book, Holder};
-use crate::custody::{CustodyError, SigningKey, create_private};
+use crate::custody::{CustodyError, Signer};
 use crate::error::AuthorityError;
-use crate::ledger::{Event, Fault, Ledger, LedgerError, Line, LineHash};
-use crate::moment::{Moment, last_day};
-use crate::status::RevocationRefused;
-use apdu::certificate::{
-    Anchor, Certificate, CertificateFields, Expectations, Name, ProvenCertificate, Refusal, Role,
-    StatusList, Validity,
-};
+use crate::issue::{self, Application};
+use crate::job::{self, Job, Task};
+use crate::ledger::Line;
+use crate::moment::Moment;
+use crate::order::{self, Challenge, Order};
+use crate::status::{self, RevocationRefused, Scope};
+use crate::store::{Needs, Store, StoreError};
+use crate::tree::{Hash, SignedTreeHead, TreeHead};
+use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-/// The root certificate's file, DER.
-pub const ROOT_FILE: &str = "root.cvcert";
-const KEY_FILE: &str = "key.pem";
-const LEDGER_FILE: &str = "ledger.jsonl";
-
-/// An open authority. One process holds it at a time.
+/// An open authority.
 pub struct Authority {
-    folder: PathBuf,
-    pub(crate) ledger: Ledger,
-    pub(crate) book: Book,
-}
-
-/// What a full check of the ledger found right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Audit {
-    /// Lines of the ledger.
-    pub lines: u64,
-    /// Certificates whose signatures verify.
-    pub certificates: usize,
-    /// Status lists whose signatures verify.
-    pub lists: usize,
-    /// Hash of the last line.
-    pub head: LineHash,
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) root: Certificate,
 }
 
 impl Authority {
-    /// Makes an authority in `folder`, which must be new or empty: key, root certificate, ledger. All or nothing.
+    /// The authority in a store.
     ///
     /// # Errors
-    /// [`AuthorityError::Taken`] when something is there; [`CustodyError::WeakPassphrase`]; otherwise files and randomness.
-    pub fn init(
-        folder: &Path,
-        name: Name,
-        years: u8,
-        passphrase: &[u8],
-        entropy: &mut dyn Entropy,
-        now: Moment,
-    ) -> Result<(), AuthorityError> {
-        refuse_taken(folder)?;
-        let parent = match folder.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
-        // Built beside and moved into place by one rename: an interrupted start leaves no half authority behind.
-        let number = u64::from_be_bytes(entropy.nonce()?);
-        let workshop = parent.join(format!(".authority-{number:016x}"));
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&workshop)
-            .map_err(|error| failed(&workshop, error))?;
-        let made = build(&workshop, name, years, passphrase, entropy, now).and_then(|()| {
-            fs::rename(&workshop, folder).map_err(|error| failed(folder, error))?;
-            sync_folder(parent)
-        });
-        if made.is_err() {
-            let _ = fs::remove_dir_all(&workshop); // it holds nothing that anyone uses
-        }
-        made
+    /// [`StoreError::Absent`] in an empty store; otherwise what the store says.
+    pub fn new(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
+        let root = store.root()?;
+        Ok(Self { store, root })
     }
 
-    /// Opens the authority in `folder`. Waits up to `patience` while another process has it open.
+    /// Does tasks in one durable step: when this returns, every line that it gives is on the medium.
+    ///
+    /// A task that is against policy fails alone. With a key, a tree head over all lines is signed as well, once.
     ///
     /// # Errors
-    /// [`LedgerError::Absent`], [`LedgerError::InUse`], [`LedgerError::Damaged`] with the line, [`AuthorityError::RootFile`].
-    pub fn open(folder: &Path, patience: Duration) -> Result<Self, AuthorityError> {
-        let mut book = None;
-        let path = folder.join(LEDGER_FILE);
-        let ledger = Ledger::open(&path, patience, |line: Line| match &mut book {
-            None => {
-                book = Some(Book::begin(&line.event)?);
-                Ok(())
-            }
-            Some(book) => book.enter(&line),
-        })?;
-        let book = book.ok_or(LedgerError::Absent(path))?;
-        let path = folder.join(ROOT_FILE);
-        let mut root = Vec::new();
-        File::open(&path)
-            .and_then(|file| file.take(4_096).read_to_end(&mut root))
-            .map_err(|error| failed(&path, error))?;
-        if root != book.root.encoded() {
-            return Err(AuthorityError::RootFile(path));
-        }
-        Ok(Self {
-            folder: folder.into(),
-            ledger,
-            book,
+    /// When the step as a whole failed: the store, or a clock behind the ledger. Nothing was done then; or all of it, if the store
+    /// failed at its last moment: a task with a token can be tried again without harm.
+    pub fn run(
+        &mut self,
+        tasks: &[Task],
+        key: Option<&mut dyn Signer>,
+        entropy: &mut dyn Entropy,
+        now: Moment,
+    ) -> Result<Vec<Result<Line, AuthorityError>>, AuthorityError> {
+        let mut needs = Needs::default();
+        tasks.iter().for_each(|task| task.needs(&mut needs));
+        self.step(&needs, key, now, |book, key| {
+            let mut key = key;
+            let mut run = |task: &Task| {
+                let key = key.as_mut().map(|key| &mut **key as &mut dyn Signer);
+                task.run(book, key, entropy, now)
+            };
+            Ok(tasks.iter().map(&mut run).collect())
         })
     }
 
-    /// Opens the private key.
+    /// One change of the ledger. If `work` fails, nothing of it stays.
+    fn step<T>(
+        &mut self,
+        needs: &Needs,
+        mut key: Option<&mut dyn Signer>,
+        now: Moment,
+        work: impl FnOnce(&mut Book, Option<&mut dyn Signer>) -> Result<T, AuthorityError>,
+    ) -> Result<T, AuthorityError> {
+        let mut book = self.store.begin(needs)?;
+        let done = refuse_behind(&book, now).and_then(|()| {
+            let key = key.as_mut().map(|key| &mut **key as &mut dyn Signer);
+            work(&mut book, key)
+        });
+        let appended = match &done {
+            Ok(_) if !book.gained.lines.is_empty() => self.store.append(&book).map(Some),
+            _ => Ok(None),
+        };
+        match appended {
+            Ok(Some(root)) => {
+                // A head that cannot be signed now is signed with the next lines.
+                let head = key.and_then(|key| head_over(&book, root, key).ok());
+                self.store.commit(book, head.as_ref())?;
+            }
+            Ok(None) => self.store.abandon(),
+            Err(error) => {
+                self.store.abandon();
+                return Err(error.into());
+            }
+        }
+        done
+    }
+
+    /// Plans a certificate and draws the nonce for its request. The challenge is in the ledger when this returns.
     ///
     /// # Errors
-    /// [`CustodyError::Locked`] for a wrong passphrase or a damaged file, [`CustodyError::Loose`] when others may read it.
-    pub fn unlock(&self, passphrase: &[u8]) -> Result<SigningKey, CustodyError> {
-        let path = self.folder.join(KEY_FILE);
-        SigningKey::open(&path, passphrase, &self.book.root.claims().key)
+    /// [`crate::OrderRefused`] when policy is against it; otherwise store, clock or randomness.
+    pub fn order(
+        &mut self,
+        order: &Order,
+        entropy: &mut dyn Entropy,
+        now: Moment,
+    ) -> Result<Challenge, AuthorityError> {
+        let mut needs = Needs::default();
+        order.needs(&mut needs);
+        self.step(&needs, None, now, |book, _| {
+            let made = order::challenge(book, order, entropy.nonce()?, None, now)?;
+            Ok(made.0)
+        })
+    }
+
+    /// Checks a request against its order, signs a certificate, and returns it once it is in the ledger.
+    ///
+    /// # Errors
+    /// [`crate::Refused`] when the request is against policy; otherwise key, store or clock.
+    pub fn issue(
+        &mut self,
+        key: &mut dyn Signer,
+        request: &Request,
+        role: Role,
+        years: Option<u8>,
+        now: Moment,
+    ) -> Result<Certificate, AuthorityError> {
+        let application = Application {
+            request: request.clone(),
+            role,
+            years,
+        };
+        let mut needs = Needs::default();
+        application.needs(&mut needs);
+        self.step(&needs, Some(key), now, |book, key| {
+            let key = key.ok_or(AuthorityError::KeyNeeded)?;
+            let made = issue::certificate(book, key, &application, None, now)?;
+            Ok(made.0)
+        })
+    }
+
+    /// Notes that a holder has stored its certificate.
+    ///
+    /// # Errors
+    /// When the holder is unknown; otherwise store or clock.
+    pub fn delivered(&mut self, holder: &Name, now: Moment) -> Result<(), AuthorityError> {
+        let job = Job::Deliver(*holder);
+        let mut needs = Needs::default();
+        job.needs(&mut needs);
+        self.step(&needs, None, now, |book, _| {
+            job::deliver(book, holder, None, now).map(drop)
+        })
+    }
+
+    /// Revokes a holder, for ever. The revocation is in the ledger when this returns; it works once a list is published.
+    ///
+    /// # Errors
+    /// [`RevocationRefused`] when the name is unknown or revoked, or the list is full; otherwise store or clock.
+    pub fn revoke(
+        &mut self,
+        holder: &Name,
+        reason: &str,
+        now: Moment,
+    ) -> Result<(), AuthorityError> {
+        let mut needs = Needs::default();
+        needs.names.insert(*holder);
+        self.step(&needs, None, now, |book, _| {
+            status::revoke(book, holder, reason, None, now).map(drop)
+        })
+    }
+
+    /// Signs the next status list: sequence + 1, dated today. It is in the ledger when this returns.
+    ///
+    /// # Errors
+    /// [`RevocationRefused::UsedUp`] after 2^32 lists; otherwise key, store or clock.
+    pub fn publish(
+        &mut self,
+        key: &mut dyn Signer,
+        scope: Scope,
+        now: Moment,
+    ) -> Result<StatusList, AuthorityError> {
+        self.step(&Needs::default(), Some(key), now, |book, key| {
+            let key = key.ok_or(AuthorityError::KeyNeeded)?;
+            let made = status::publish(book, key, scope, None, now)?;
+            Ok(made.0)
+        })
     }
 
     /// The root certificate.
     pub fn root(&self) -> &Certificate {
-        &self.book.root
+        &self.root
     }
 
-    /// All holders, by name.
-    pub fn holders(&self) -> impl Iterator<Item = &Holder> {
-        self.book.holders.values()
+    /// Up to `count` holders after `after`, by name.
+    ///
+    /// # Errors
+    /// What the store says; so for all below.
+    pub fn holders(&mut self, after: Option<&Name>, count: u32) -> Result<Vec<Holder>, StoreError> {
+        self.store.holders(after, count)
+    }
+
+    /// Up to `count` holders of a role, newest first, who may never have got their certificate.
+    pub fn waiting(&mut self, role: Role, count: u32) -> Result<Vec<Holder>, StoreError> {
+        self.store.waiting(role, count)
     }
 
     /// One holder.
     ///
     /// # Errors
     /// [`RevocationRefused::Unknown`] when the name was never certified.
-    pub fn holder(&self, name: &Name) -> Result<&Holder, RevocationRefused> {
-        self.book
-            .holders
-            .get(name)
-            .ok_or(RevocationRefused::Unknown(*name))
+    pub fn holder(&mut self, name: &Name) -> Result<Holder, AuthorityError> {
+        match self.store.holder(name)? {
+            Some((holder, _)) => Ok(holder),
+            None => Err(RevocationRefused::Unknown(*name).into()),
+        }
+    }
+
+    /// Number of lines of the ledger.
+    pub fn size(&mut self) -> Result<u64, StoreError> {
+        self.store.size()
+    }
+
+    /// Texts of up to `count` lines of the ledger from number `first`, from 1.
+    pub fn lines(&mut self, first: u64, count: u32) -> Result<Vec<String>, StoreError> {
+        self.store.lines(first, count)
     }
 
     /// The newest status list.
-    pub fn status_list(&self) -> Option<&StatusList> {
-        self.book.lists.last()
-    }
-
-    /// The minimum epoch in force.
-    pub fn min_epoch(&self) -> u32 {
-        self.book.min_epoch()
-    }
-
-    /// The ledger: its length, its head.
-    pub fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// Verifies every signature the ledger holds; the chain itself was checked when it was opened.
-    ///
-    /// # Errors
-    /// The holder, or the number of the list, whose signature is wrong.
-    pub fn audit(&self) -> Result<Audit, (String, Refusal)> {
-        let root = Anchor::trust_root(&self.book.root).map_err(|why| ("root".into(), why))?;
-        for holder in self.book.holders.values() {
-            let claims = holder.certificate.claims();
-            let expected = Expectations {
-                role: claims.role,
-                validity: Validity::Today(claims.from),
-                min_epoch: 0,
-                revoked: None,
-            };
-            ProvenCertificate::verify(holder.certificate.clone(), &[&root], &expected)
-                .map_err(|why| (claims.holder.to_string(), why))?;
-        }
-        for list in &self.book.lists {
-            list.verify(&[&root])
-                .map_err(|why| (format!("status list {}", list.claims().sequence), why))?;
-        }
-        Ok(Audit {
-            lines: self.ledger.lines(),
-            certificates: self.book.holders.len(),
-            lists: self.book.lists.len(),
-            head: self.ledger.head(),
-        })
-    }
-
-    /// Takes an event into the book and writes its line; durable when this returns.
-    pub(crate) fn record(&mut self, now: Moment, event: Event) -> Result<Line, AuthorityError> {
-        let (line, bytes) = self.ledger.next(now, event)?;
-        // The book first: what it would not read back is not written. If the write fails, the ledger takes nothing more.
-        self.book
-            .enter(&line)
-            .map_err(|reason| LedgerError::Line(Fault::Contradiction(reason)))?;
-        self.ledger.append(&line, &bytes)?;
-        Ok(line)
+    pub fn status_list(&mut self) -> Result<Option<StatusList>, StoreError> {
+        self.store.status_list()
     }
 }
 
-fn refuse_taken(folder: &Path) -> Result<(), AuthorityError> {
-    match fs::read_dir(folder) {
-        Ok(mut entries) => match entries.next() {
-            None => Ok(()),
-            Some(_) => Err(AuthorityError::Taken(folder.into())),
-        },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-            Err(AuthorityError::Taken(folder.into()))
-        }
-        Err(error) => Err(failed(folder, error)),
+pub(crate) fn refuse_behind(book: &Book, now: Moment) -> Result<(), AuthorityError> {
+    let last = Moment::from_unix_seconds(book.last_time);
+    match last.is_some_and(|last| now.day() < last.day()) {
+        true => Err(AuthorityError::ClockBehind),
+        false => Ok(()),
     }
 }
 
-fn build(
-    folder: &Path,
-    name: Name,
-    years: u8,
-    passphrase: &[u8],
-    entropy: &mut dyn Entropy,
-    now: Moment,
-) -> Result<(), AuthorityError> {
-    let key = SigningKey::create(&folder.join(KEY_FILE), passphrase, entropy)?;
-    let fields = CertificateFields {
-        issuer: name,
-        holder: name,
-        role: Role::Authority,
-        epoch: 0,
-        key: key.public_key(),
-        from: now.day(),
-        until: last_day(now.day(), years),
+/// The head over all lines of a book.
+pub(crate) fn head_over(
+    book: &Book,
+    root: Hash,
+    key: &mut dyn Signer,
+) -> Result<SignedTreeHead, CustodyError> {
+    let head = TreeHead {
+        issuer: book.root.claims().holder,
+        time: book.last_time,
+        size: book.lines(),
+        root,
     };
-    let signature = key.sign(&fields.encode_body());
-    let root = Certificate::assemble(fields, signature);
-    let path = folder.join(ROOT_FILE);
-    create_private(&path)
-        .and_then(|mut file| {
-            file.write_all(root.encoded())?;
-            file.sync_all()
-        })
-        .map_err(|error| failed(&path, error))?;
-    let first = Event::Root {
-        holder: name,
-        key_id: root.key_id(),
-        certificate: root,
-    };
-    Ledger::create(&folder.join(LEDGER_FILE), now, first)?;
-    sync_folder(folder)
-}
-
-fn sync_folder(folder: &Path) -> Result<(), AuthorityError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(|error| failed(folder, error))
-}
-
-fn failed(path: &Path, source: io::Error) -> AuthorityError {
-    AuthorityError::File {
-        path: path.into(),
-        source,
-    }
+    let signature = key.sign(&head.signed_bytes())?;
+    Ok(head.sealed(signature))
 }

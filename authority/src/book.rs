@@ -1,8 +1,12 @@
-//! What follows from the ledger. Every line passes through here, when it is read and when it is written.
+//! What follows from the ledger, as far as one change looks at it. Every new line passes through here before it is written.
 
-use crate::ledger::{Event, Line, Replaced};
-use apdu::certificate::{Certificate, HolderHash, KeyId, Name, Role, StatusList};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use crate::ledger::{Event, Fault, Line, Replaced};
+use crate::store::{Done, Token};
+use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Length of the serial number at the end of a name.
+const SERIAL: usize = 5;
 
 /// A holder of a certificate, as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,35 +24,66 @@ pub struct Holder {
 }
 
 /// A challenge that was given out.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Given {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Given {
+    /// When, Unix seconds.
     pub time: u64,
+    /// What the requester is to become.
     pub role: Role,
+    /// Under which name.
     pub holder: Name,
+    /// In whose place.
     pub replaces: Option<Replaced>,
+    /// Whether it was answered.
     pub used: bool,
 }
 
-/// The state of an authority.
-pub(crate) struct Book {
-    pub root: Certificate,
-    pub holders: BTreeMap<Name, Holder>,
-    pub challenges: HashMap<[u8; 16], Given>,
-    pub lists: Vec<StatusList>,
-    /// Compressed points: each key is certified once.
-    keys: HashSet<[u8; 33]>,
-    /// Every name that stood in a challenge, certified or not.
-    names: BTreeSet<Name>,
+/// The records that one change looks at, and what it adds to them.
+#[derive(Clone)]
+pub struct Book {
+    /// The root certificate.
+    pub(crate) root: Certificate,
+    /// Lines before this change.
+    pub(crate) size: u64,
+    /// Time of the last line, Unix seconds.
+    pub(crate) last_time: u64,
+    /// The newest status list.
+    pub(crate) list: Option<StatusList>,
+    /// Revoked holders whose certificates are of the epoch in force.
+    pub(crate) cut_off: BTreeSet<HolderHash>,
+    /// Holders, with the number of the line that made each.
+    pub(crate) holders: BTreeMap<Name, (Holder, u64)>,
+    pub(crate) challenges: HashMap<[u8; 16], Given>,
+    /// Who has a key: compressed points. Each key is certified once.
+    pub(crate) points: HashMap<[u8; 33], Name>,
+    /// Highest serial number that was ever planned or given under a prefix.
+    pub(crate) serials: BTreeMap<String, u32>,
+    pub(crate) done: HashMap<Token, Done>,
+    /// What this change adds.
+    pub(crate) gained: Gained,
+}
+
+/// What a change adds to the records.
+#[derive(Clone, Default)]
+pub struct Gained {
+    pub(crate) lines: Vec<Line>,
+    /// Holders that are new or different.
+    pub(crate) holders: BTreeSet<Name>,
+    /// Challenges that are new or were used.
+    pub(crate) challenges: BTreeSet<[u8; 16]>,
+    pub(crate) serials: BTreeSet<String>,
+    pub(crate) lists: Vec<StatusList>,
+    pub(crate) tokens: Vec<Token>,
 }
 
 impl Book {
     /// The book after the first line, which must be the root's.
-    pub fn begin(first: &Event) -> Result<Self, &'static str> {
+    pub(crate) fn begin(first: &Line) -> Result<Self, &'static str> {
         let Event::Root {
             holder,
             key_id,
             certificate,
-        } = first
+        } = &first.event
         else {
             return Err("the first line is not the root's");
         };
@@ -56,18 +91,67 @@ impl Book {
         if !claims.is_root() || claims.holder != *holder || certificate.key_id() != *key_id {
             return Err("the root certificate is of another authority");
         }
-        Ok(Self {
-            root: certificate.clone(),
+        Ok(Self::empty(certificate.clone(), 1, first.time))
+    }
+
+    /// A book in which nothing is known yet but the root.
+    pub(crate) fn empty(root: Certificate, size: u64, last_time: u64) -> Self {
+        let claims = root.claims();
+        Self {
+            points: HashMap::from([(claims.key.to_compressed(), claims.holder)]),
+            root,
+            size,
+            last_time,
+            list: None,
+            cut_off: BTreeSet::new(),
             holders: BTreeMap::new(),
             challenges: HashMap::new(),
-            lists: Vec::new(),
-            keys: HashSet::from([claims.key.to_compressed()]),
-            names: BTreeSet::from([*holder]),
-        })
+            serials: BTreeMap::new(),
+            done: HashMap::new(),
+            gained: Gained::default(),
+        }
+    }
+
+    /// Number of lines, this change's among them.
+    pub(crate) fn lines(&self) -> u64 {
+        let gained = u64::try_from(self.gained.lines.len()).unwrap_or(u64::MAX);
+        self.size.saturating_add(gained)
+    }
+
+    /// Writes one more line; on an error nothing has changed.
+    pub(crate) fn record(
+        &mut self,
+        time: u64,
+        by: Option<String>,
+        event: Event,
+    ) -> Result<Line, Fault> {
+        let time = time.max(self.last_time); // seconds may step back a little, the ledger does not
+        let line = Line::write(self.lines() + 1, time, by, event)?;
+        self.enter(&line)?;
+        Ok(line)
     }
 
     /// Takes in one more line; on an error nothing has changed.
-    pub fn enter(&mut self, line: &Line) -> Result<(), &'static str> {
+    pub(crate) fn enter(&mut self, line: &Line) -> Result<(), Fault> {
+        if line.sequence != self.lines() + 1 {
+            return Err(Fault::Place);
+        }
+        if line.time < self.last_time {
+            return Err(Fault::Time);
+        }
+        self.apply(line).map_err(Fault::Contradiction)?;
+        self.last_time = line.time;
+        self.gained.lines.push(line.clone());
+        Ok(())
+    }
+
+    /// Remembers what was done for a client's token.
+    pub(crate) fn remember(&mut self, token: Token, digest: [u8; 32], line: Line) {
+        self.gained.tokens.push(token.clone());
+        self.done.insert(token, Done { digest, line });
+    }
+
+    fn apply(&mut self, line: &Line) -> Result<(), &'static str> {
         match &line.event {
             Event::Root { .. } => Err("a second root"),
             Event::Challenge {
@@ -99,19 +183,26 @@ impl Book {
                 {
                     return Err("the certificate is for another holder, role or key");
                 }
-                self.enter_certificate(nonce, *replaces, certificate, line.time)
+                self.enter_certificate(nonce, *replaces, certificate, line)
             }
             Event::Delivered { holder } => {
-                let holder = self.holders.get_mut(holder).ok_or("an unknown holder")?;
-                holder.delivered = true;
+                self.known(holder)?.delivered = true;
+                self.gained.holders.insert(*holder);
                 Ok(())
             }
             Event::Revoked { holder, reason } => {
-                let holder = self.holders.get_mut(holder).ok_or("an unknown holder")?;
-                if holder.revoked.is_some() {
+                let min_epoch = self.min_epoch();
+                let known = self.known(holder)?;
+                if known.revoked.is_some() {
                     return Err("the holder is revoked already");
                 }
-                holder.revoked = Some(reason.clone());
+                known.revoked = Some(reason.clone());
+                let certificate = &known.certificate;
+                if certificate.claims().epoch >= min_epoch {
+                    let hash = certificate.holder_hash();
+                    self.cut_off.insert(hash);
+                }
+                self.gained.holders.insert(*holder);
                 Ok(())
             }
             Event::List {
@@ -122,6 +213,11 @@ impl Book {
         }
     }
 
+    fn known(&mut self, holder: &Name) -> Result<&mut Holder, &'static str> {
+        let known = self.holders.get_mut(holder);
+        known.map(|(holder, _)| holder).ok_or("an unknown holder")
+    }
+
     fn enter_challenge(&mut self, nonce: [u8; 16], given: Given) -> Result<(), &'static str> {
         if self.challenges.contains_key(&nonce) {
             return Err("the nonce was given before");
@@ -129,8 +225,13 @@ impl Book {
         if given.role == Role::Authority {
             return Err("authorities are not certified");
         }
-        self.names.insert(given.holder);
+        if let Some((prefix, serial)) = counted(&given.holder) {
+            let highest = self.serials.entry(prefix.into()).or_default();
+            *highest = serial.max(*highest);
+            self.gained.serials.insert(prefix.into());
+        }
         self.challenges.insert(nonce, given);
+        self.gained.challenges.insert(nonce);
         Ok(())
     }
 
@@ -139,7 +240,7 @@ impl Book {
         nonce: &[u8; 16],
         replaces: Option<Replaced>,
         certificate: &Certificate,
-        time: u64,
+        line: &Line,
     ) -> Result<(), &'static str> {
         let claims = certificate.claims();
         if claims.issuer != self.root.claims().holder {
@@ -151,7 +252,8 @@ impl Book {
         if self.holders.contains_key(&claims.holder) {
             return Err("the name was given before");
         }
-        if self.knows_key(certificate) {
+        let point = claims.key.to_compressed();
+        if self.points.contains_key(&point) {
             return Err("the key was certified before");
         }
         let given = self
@@ -165,17 +267,17 @@ impl Book {
             return Err("the challenge was for another holder or role");
         }
         given.used = true;
-        self.keys.insert(claims.key.to_compressed());
-        self.holders.insert(
-            claims.holder,
-            Holder {
-                certificate: certificate.clone(),
-                issued: time,
-                replaces,
-                delivered: false,
-                revoked: None,
-            },
-        );
+        self.gained.challenges.insert(*nonce);
+        self.points.insert(point, claims.holder);
+        let holder = Holder {
+            certificate: certificate.clone(),
+            issued: line.time,
+            replaces,
+            delivered: false,
+            revoked: None,
+        };
+        self.holders.insert(claims.holder, (holder, line.sequence));
+        self.gained.holders.insert(claims.holder);
         Ok(())
     }
 
@@ -195,49 +297,46 @@ impl Book {
         if Some(sequence) != self.next_sequence() || min_epoch < self.min_epoch() {
             return Err("the list does not follow the one before");
         }
-        self.lists.push(list.clone());
+        if min_epoch > self.min_epoch() {
+            self.cut_off.clear(); // certificates of this epoch are only issued from now on
+        }
+        self.list = Some(list.clone());
+        self.gained.lists.push(list.clone());
         Ok(())
     }
 
     /// The minimum epoch in force.
-    pub fn min_epoch(&self) -> u32 {
-        self.lists.last().map_or(0, |list| list.claims().min_epoch)
+    pub(crate) fn min_epoch(&self) -> u32 {
+        self.list.as_ref().map_or(0, |list| list.claims().min_epoch)
     }
 
     /// Number of the next status list, from 1.
-    pub fn next_sequence(&self) -> Option<u32> {
-        self.lists
-            .last()
-            .map_or(0, |list| list.claims().sequence)
-            .checked_add(1)
+    pub(crate) fn next_sequence(&self) -> Option<u32> {
+        let last = self.list.as_ref().map_or(0, |list| list.claims().sequence);
+        last.checked_add(1)
     }
 
-    /// Whether a key was certified before, or is the authority's own.
-    pub fn knows_key(&self, certificate: &Certificate) -> bool {
-        self.keys
-            .contains(&certificate.claims().key.to_compressed())
+    /// The highest serial number that was ever planned or given under a prefix.
+    pub(crate) fn highest(&self, prefix: &str) -> u32 {
+        self.serials.get(prefix).copied().unwrap_or(0)
     }
+}
 
-    /// Revoked holders that a list with this minimum epoch has to name, rising.
-    pub fn revoked(&self, min_epoch: u32) -> BTreeSet<HolderHash> {
-        self.holders
-            .values()
-            .filter(|holder| holder.revoked.is_some())
-            .map(|holder| &holder.certificate)
-            .filter(|certificate| certificate.claims().epoch >= min_epoch)
-            .map(Certificate::holder_hash)
-            .collect()
-    }
+/// Prefix and serial number of a name.
+pub(crate) fn split(name: &Name) -> Option<(&str, &str)> {
+    let text = name.as_str();
+    text.split_at_checked(text.len().checked_sub(SERIAL)?)
+}
 
-    /// Every name that was ever planned or given.
-    pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.names.iter()
-    }
+/// Prefix and serial number of a name whose serial is a number.
+pub(crate) fn counted(name: &Name) -> Option<(&str, u32)> {
+    let (prefix, serial) = split(name)?;
+    let digits = serial.bytes().all(|byte| byte.is_ascii_digit());
+    Some((prefix, digits.then(|| serial.parse().ok())??))
+}
 
-    /// The holder of a key.
-    pub fn holder_of_key(&self, key: &KeyId) -> Option<&Holder> {
-        self.holders
-            .values()
-            .find(|holder| holder.certificate.key_id() == *key)
-    }
+/// The name with this serial number under a prefix of two letters and 1 to 9 letters or digits.
+pub(crate) fn numbered(prefix: &str, number: u32) -> Option<Name> {
+    let fits = (3..=11).contains(&prefix.len()) && number < 100_000;
+    fits.then(|| Name::new(&format!("{prefix}{number:0SERIAL$}")))?
 }

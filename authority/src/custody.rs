@@ -56,6 +56,28 @@ pub enum CustodyError {
     Entropy(#[from] EntropyError),
 }
 
+/// A key that signs for the authority, wherever it is kept.
+pub trait Signer: Send {
+    /// The public key.
+    fn public_key(&self) -> PublicKey;
+
+    /// ECDSA P-256 over SHA-256 of `message`, r || s.
+    ///
+    /// # Errors
+    /// When the device that holds the key does not sign.
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError>;
+}
+
+impl Signer for SigningKey {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
+        Ok(self.0.sign(message))
+    }
+}
+
 /// The authority's private key, unlocked. Wiped when it dies.
 pub struct SigningKey(PrivateKey);
 
@@ -102,15 +124,6 @@ impl SigningKey {
             return Err(CustodyError::OtherKey(path.into()));
         }
         Ok(Self(key))
-    }
-
-    /// ECDSA over `message`, r || s.
-    pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message)
-    }
-
-    pub(crate) fn public_key(&self) -> PublicKey {
-        self.0.public_key()
     }
 }
 

@@ -1,10 +1,12 @@
 //! What can go wrong with an authority, by whose fault.
 
+use crate::account::NotProvable;
 use crate::custody::CustodyError;
 use crate::issue::Refused;
-use crate::ledger::LedgerError;
+use crate::ledger::Fault;
 use crate::order::OrderRefused;
 use crate::status::RevocationRefused;
+use crate::store::StoreError;
 use apdu::crypto::EntropyError;
 use std::io;
 use std::path::PathBuf;
@@ -12,9 +14,24 @@ use std::path::PathBuf;
 /// Why the authority did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// The ledger.
+    /// The store.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Store(#[from] StoreError),
+    /// The line cannot be written.
+    #[error("the ledger's line cannot be written: {0}")]
+    Line(#[from] Fault),
+    /// The ledger cannot prove what was asked for.
+    #[error(transparent)]
+    NotProvable(#[from] NotProvable),
+    /// The clock is behind the ledger.
+    #[error("the clock is wrong: it is behind the last line of the ledger")]
+    ClockBehind,
+    /// The authority's key is needed and was not given.
+    #[error("this needs the authority's key")]
+    KeyNeeded,
+    /// A client used its word for a request again, for another one.
+    #[error("this idempotency key was used before for another request; take a new one")]
+    TokenReused,
     /// The key.
     #[error(transparent)]
     Custody(#[from] CustodyError),

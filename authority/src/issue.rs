@@ -1,12 +1,12 @@
 //! Issuing: what a request must fulfil, and the certificate it gets (§7.1, §7.2; Figure 9, S902).
 
-use crate::authority::Authority;
 use crate::book::Book;
-use crate::custody::SigningKey;
+use crate::custody::Signer;
 use crate::error::AuthorityError;
-use crate::ledger::{Event, Replaced};
+use crate::ledger::{Event, Line, Replaced};
 use crate::moment::{Moment, last_day};
 use crate::order::CHALLENGE_LIFETIME;
+use crate::store::Needs;
 use apdu::certificate::{Certificate, CertificateFields, Name, Request, RequestFields, Role};
 
 /// Years a card's certificate is good for, unless told otherwise.
@@ -67,63 +67,70 @@ pub enum Refused {
     RootExpired,
 }
 
-impl Authority {
-    /// Checks a request against its order, signs a certificate, and returns it once it is in the ledger.
-    ///
-    /// The certificate begins today, ends after `years` (the role's default if `None`) but not after the root, and carries
-    /// the minimum epoch in force. Its proof of possession was verified when the request was decoded.
-    ///
-    /// # Errors
-    /// [`Refused`] when the request is against policy; otherwise ledger or clock.
-    pub fn issue(
-        &mut self,
-        key: &SigningKey,
-        request: &Request,
-        role: Role,
-        years: Option<u8>,
-        now: Moment,
-    ) -> Result<Certificate, AuthorityError> {
-        self.ledger.check_clock(now)?;
-        let asked = request.fields();
-        let replaces = check(&self.book, asked, role, now)?;
-        let root = self.book.root.claims();
-        let fields = CertificateFields {
-            issuer: root.holder,
-            holder: asked.holder,
-            role,
-            epoch: self.book.min_epoch(),
-            key: asked.key.clone(),
-            from: now.day(),
-            until: last_day(now.day(), years.unwrap_or(default_years(role))).min(root.until),
-        };
-        let signature = key.sign(&fields.encode_body());
-        let certificate = Certificate::assemble(fields, signature);
-        if self.book.knows_key(&certificate) {
-            let holder = self.book.holder_of_key(&certificate.key_id());
-            let holder = holder.map_or(root.holder, |holder| holder.certificate.claims().holder);
-            return Err(Refused::KnownKey(holder).into());
-        }
-        let event = Event::Issued {
-            nonce: asked.nonce,
-            role,
-            holder: asked.holder,
-            key_id: certificate.key_id(),
-            replaces,
-            certificate: certificate.clone(),
-        };
-        self.record(now, event)?;
-        Ok(certificate)
-    }
+/// A request for a certificate, as a card or terminal made it, and what the operator ordered.
+#[derive(Debug, Clone)]
+pub struct Application {
+    /// The request. Its proof of possession was verified when it was decoded.
+    pub request: Request,
+    /// As what its holder is to be certified.
+    pub role: Role,
+    /// For how many years; the role's default if `None`.
+    pub years: Option<u8>,
+}
 
-    /// Notes that a holder has stored its certificate.
-    ///
-    /// # Errors
-    /// When the holder is unknown; otherwise ledger or clock.
-    pub fn delivered(&mut self, holder: &Name, now: Moment) -> Result<(), AuthorityError> {
-        self.holder(holder)?;
-        self.record(now, Event::Delivered { holder: *holder })
-            .map(drop)
+impl Application {
+    /// The records that issuing looks at.
+    pub(crate) fn needs(&self, needs: &mut Needs) {
+        let asked = self.request.fields();
+        needs.nonces.insert(asked.nonce);
+        needs.names.insert(asked.holder);
+        needs.points.insert(asked.key.to_compressed());
     }
+}
+
+/// Checks a request against its order and signs a certificate: it, and its line.
+///
+/// The certificate begins today, ends after the years asked for but not after the root, and carries the minimum epoch in force.
+pub(crate) fn certificate(
+    book: &mut Book,
+    key: &mut dyn Signer,
+    application: &Application,
+    by: Option<String>,
+    now: Moment,
+) -> Result<(Certificate, Line), AuthorityError> {
+    let Application {
+        request,
+        role,
+        years,
+    } = application;
+    let asked = request.fields();
+    let replaces = check(book, asked, *role, now)?;
+    if let Some(holder) = book.points.get(&asked.key.to_compressed()) {
+        return Err(Refused::KnownKey(*holder).into());
+    }
+    let root = book.root.claims();
+    let years = years.unwrap_or(default_years(*role));
+    let fields = CertificateFields {
+        issuer: root.holder,
+        holder: asked.holder,
+        role: *role,
+        epoch: book.min_epoch(),
+        key: asked.key.clone(),
+        from: now.day(),
+        until: last_day(now.day(), years).min(root.until),
+    };
+    let signature = key.sign(&fields.encode_body())?;
+    let certificate = Certificate::assemble(fields, signature);
+    let event = Event::Issued {
+        nonce: asked.nonce,
+        role: *role,
+        holder: asked.holder,
+        key_id: certificate.key_id(),
+        replaces,
+        certificate: certificate.clone(),
+    };
+    let line = book.record(now.unix_seconds(), by, event)?;
+    Ok((certificate, line))
 }
 
 /// The order a request answers, if it does: gives the holder whose place is taken.

@@ -3,13 +3,15 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | [`Authority`] | one folder: opening it, making it |
+//! | [`Authority`] | an open authority: every job in one durable step; in a folder by `folder` |
+//! | [`job`] | what can be asked for, also many at once, and only once each |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `status` | revocation and the signed status list |
-//! | [`custody`] | the private key in an encrypted file |
-//! | [`tree`] | the Merkle tree over the account: heads, receipts, proofs of consistency |
-//! | [`ledger`] | the append-only, hash-chained account; written before anything leaves |
-//! | `book` | what follows from the ledger: names, keys, challenges, revocations |
+//! | [`custody`] | the private key |
+//! | [`ledger`], [`tree`] | the account of it all: lines, and the Merkle tree over them |
+//! | [`store`] | where ledger and records are kept |
+//! | `book` | the records that one change looks at, and what it adds |
+//! | `account`, `audit` | heads, receipts and proofs for others; the check of everything |
 //!
 //! ```text
 //! order ──► challenge line ──► nonce leaves        (card or terminal makes key and request)
@@ -19,21 +21,29 @@
 //!
 //! Time and randomness are handed in. Nothing here talks to a card or to a user, and nothing here prints.
 
+mod account;
+mod audit;
 mod authority;
 mod book;
 pub mod custody;
 mod error;
+mod folder;
 mod issue;
+pub mod job;
 pub mod ledger;
 mod moment;
 mod order;
 mod status;
+pub mod store;
 pub mod tree;
 
-pub use authority::{Audit, Authority, ROOT_FILE};
+pub use account::NotProvable;
+pub use audit::{Audit, Finding};
+pub use authority::Authority;
 pub use book::Holder;
 pub use error::AuthorityError;
-pub use issue::{CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};
+pub use folder::ROOT_FILE;
+pub use issue::{Application, CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};
 pub use moment::Moment;
 pub use order::{CHALLENGE_LIFETIME, Challenge, NameOrder, Order, OrderRefused};
 pub use status::{RevocationRefused, Scope};

@@ -1,17 +1,14 @@
 //! Orders: the operator decides who is to be certified as what; the requester gets a fresh nonce (§7.2).
 
-use crate::authority::Authority;
-use crate::book::Book;
+use crate::book::{Book, numbered, split};
 use crate::error::AuthorityError;
-use crate::ledger::{Event, Replaced};
+use crate::ledger::{Event, Line, Replaced};
 use crate::moment::Moment;
+use crate::store::Needs;
 use apdu::certificate::{Name, Role};
-use apdu::crypto::Entropy;
 
 /// How long a challenge may be answered, in seconds: a day.
 pub const CHALLENGE_LIFETIME: u64 = 86_400;
-/// Length of the serial number at the end of a name.
-const SERIAL: usize = 5;
 
 /// Which name the holder is to get.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,32 +77,68 @@ pub enum OrderRefused {
     OwnName(Name),
 }
 
-impl Authority {
-    /// Plans a certificate and draws the nonce for its request. The challenge is in the ledger when this returns.
-    ///
-    /// # Errors
-    /// [`OrderRefused`] when policy is against it; otherwise ledger, clock or randomness.
-    pub fn order(
-        &mut self,
-        order: &Order,
-        entropy: &mut dyn Entropy,
-        now: Moment,
-    ) -> Result<Challenge, AuthorityError> {
-        let (holder, replaces) = plan(&self.book, order)?;
-        let nonce = entropy.nonce::<16>()?;
-        let event = Event::Challenge {
+/// Plans a certificate: the challenge and its line. The nonce is handed in.
+pub(crate) fn challenge(
+    book: &mut Book,
+    order: &Order,
+    nonce: [u8; 16],
+    by: Option<String>,
+    now: Moment,
+) -> Result<(Challenge, Line), AuthorityError> {
+    let (holder, replaces) = plan(book, order)?;
+    let event = Event::Challenge {
+        nonce,
+        role: order.role,
+        holder,
+        replaces,
+    };
+    let line = book.record(now.unix_seconds(), by, event)?;
+    let challenge = Challenge {
+        issuer: book.root.claims().holder,
+        holder,
+        role: order.role,
+        nonce,
+        expires: line.time.saturating_add(CHALLENGE_LIFETIME),
+        replaces,
+    };
+    Ok((challenge, line))
+}
+
+impl Order {
+    /// The records that planning looks at.
+    pub(crate) fn needs(&self, needs: &mut Needs) {
+        match &self.name {
+            NameOrder::Exactly(name) | NameOrder::InPlaceOf(name) => {
+                needs.names.insert(*name);
+                needs
+                    .prefixes
+                    .extend(split(name).map(|(prefix, _)| prefix.into()));
+            }
+            NameOrder::NextOf(prefix) | NameOrder::InPlaceOfUnknown(prefix) => {
+                needs.prefixes.insert(prefix.clone());
+            }
+        }
+    }
+}
+
+impl Challenge {
+    /// What a line of the ledger gave out.
+    pub fn of(line: &Line, issuer: Name) -> Option<Self> {
+        let Event::Challenge {
             nonce,
-            role: order.role,
+            role,
             holder,
             replaces,
+        } = line.event
+        else {
+            return None;
         };
-        let written = self.record(now, event)?;
-        Ok(Challenge {
-            issuer: self.book.root.claims().holder,
+        Some(Self {
+            issuer,
             holder,
-            role: order.role,
+            role,
             nonce,
-            expires: written.time.saturating_add(CHALLENGE_LIFETIME),
+            expires: line.time.saturating_add(CHALLENGE_LIFETIME),
             replaces,
         })
     }
@@ -131,6 +164,7 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Replaced>), OrderRef
             let earlier = book
                 .holders
                 .get(name)
+                .map(|(holder, _)| holder)
                 .ok_or(OrderRefused::NeverCertified(*name))?;
             let role = earlier.certificate.claims().role;
             if role != order.role {
@@ -144,25 +178,7 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Replaced>), OrderRef
 
 /// The name after the highest number that was ever planned or given under this prefix.
 fn next_name(book: &Book, prefix: &str) -> Result<Name, OrderRefused> {
-    let name = |number: u32| Name::new(&format!("{prefix}{number:0SERIAL$}"));
-    if !(3..=11).contains(&prefix.len()) || name(1).is_none() {
-        return Err(OrderRefused::Prefix);
-    }
-    let highest = book
-        .names()
-        .filter_map(split)
-        .filter(|(other, _)| *other == prefix)
-        .filter_map(|(_, serial)| serial.parse::<u32>().ok())
-        .max();
-    let next = highest.unwrap_or(0) + 1; // five digits: no overflow
-    match name(next) {
-        Some(name) if next < 100_000 => Ok(name),
-        _ => Err(OrderRefused::UsedUp(prefix.into())),
-    }
-}
-
-/// Prefix and serial number of a name.
-fn split(name: &Name) -> Option<(&str, &str)> {
-    let text = name.as_str();
-    text.split_at_checked(text.len().checked_sub(SERIAL)?)
+    numbered(prefix, 1).ok_or(OrderRefused::Prefix)?;
+    let next = book.highest(prefix).saturating_add(1);
+    numbered(prefix, next).ok_or_else(|| OrderRefused::UsedUp(prefix.into()))
 }

@@ -1,12 +1,13 @@
 //! Revocation and the signed status list (§13).
 
-use crate::authority::Authority;
-use crate::custody::SigningKey;
+use crate::book::Book;
+use crate::custody::Signer;
 use crate::error::AuthorityError;
-use crate::ledger::Event;
+use crate::ledger::{Event, Line};
 use crate::moment::Moment;
 use apdu::certificate::{Name, StatusList, StatusListFields};
 use apdu::identifier::MAX_REVOKED;
+use std::collections::BTreeSet;
 
 /// Longest reason, in bytes.
 const MAX_REASON: usize = 200;
@@ -43,68 +44,62 @@ pub enum RevocationRefused {
     UsedUp,
 }
 
-impl Authority {
-    /// Revokes a holder, for ever. The revocation is in the ledger when this returns; it works once a list is published.
-    ///
-    /// # Errors
-    /// [`RevocationRefused`] when the name is unknown or revoked, or the list is full; otherwise ledger or clock.
-    pub fn revoke(
-        &mut self,
-        holder: &Name,
-        reason: &str,
-        now: Moment,
-    ) -> Result<(), AuthorityError> {
-        let known = self.holder(holder)?;
-        if known.revoked.is_some() {
-            return Err(RevocationRefused::Already(*holder).into());
-        }
-        let one_line = !reason.contains(char::is_control);
-        if !one_line || reason.trim().is_empty() || reason.len() > MAX_REASON {
-            return Err(RevocationRefused::Reason.into());
-        }
-        let in_force = known.certificate.claims().epoch >= self.book.min_epoch();
-        if in_force && self.book.revoked(self.book.min_epoch()).len() >= MAX_REVOKED {
-            return Err(RevocationRefused::Full.into());
-        }
-        let event = Event::Revoked {
-            holder: *holder,
-            reason: reason.into(),
-        };
-        self.record(now, event).map(drop)
+/// Revokes a holder, for ever: the line. It works once a list is published.
+pub(crate) fn revoke(
+    book: &mut Book,
+    holder: &Name,
+    reason: &str,
+    by: Option<String>,
+    now: Moment,
+) -> Result<Line, AuthorityError> {
+    let known = book.holders.get(holder).map(|(holder, _)| holder);
+    let known = known.ok_or(RevocationRefused::Unknown(*holder))?;
+    if known.revoked.is_some() {
+        return Err(RevocationRefused::Already(*holder).into());
     }
+    let one_line = !reason.contains(char::is_control);
+    if !one_line || reason.trim().is_empty() || reason.len() > MAX_REASON {
+        return Err(RevocationRefused::Reason.into());
+    }
+    let in_force = known.certificate.claims().epoch >= book.min_epoch();
+    if in_force && book.cut_off.len() >= MAX_REVOKED {
+        return Err(RevocationRefused::Full.into());
+    }
+    let event = Event::Revoked {
+        holder: *holder,
+        reason: reason.into(),
+    };
+    Ok(book.record(now.unix_seconds(), by, event)?)
+}
 
-    /// Signs the next status list: sequence + 1, dated today. It is in the ledger when this returns.
-    ///
-    /// # Errors
-    /// [`RevocationRefused::UsedUp`] after 2^32 lists; otherwise ledger or clock.
-    pub fn publish(
-        &mut self,
-        key: &SigningKey,
-        scope: Scope,
-        now: Moment,
-    ) -> Result<StatusList, AuthorityError> {
-        self.ledger.check_clock(now)?;
-        let min_epoch = match scope {
-            Scope::Revoked => Some(self.book.min_epoch()),
-            Scope::Everything => self.book.min_epoch().checked_add(1),
-        };
-        let min_epoch = min_epoch.ok_or(RevocationRefused::UsedUp)?;
-        let sequence = self.book.next_sequence().ok_or(RevocationRefused::UsedUp)?;
-        let fields = StatusListFields {
-            issuer: self.book.root.claims().holder,
-            sequence,
-            min_epoch,
-            date: now.day(),
-            revoked: self.book.revoked(min_epoch).into_iter().collect(),
-        };
-        let signature = key.sign(&fields.encode_body());
-        let list = StatusList::assemble(fields, signature);
-        let event = Event::List {
-            sequence,
-            min_epoch,
-            list: list.clone(),
-        };
-        self.record(now, event)?;
-        Ok(list)
-    }
+/// Signs the next status list: sequence + 1, dated today.
+pub(crate) fn publish(
+    book: &mut Book,
+    key: &mut dyn Signer,
+    scope: Scope,
+    by: Option<String>,
+    now: Moment,
+) -> Result<(StatusList, Line), AuthorityError> {
+    let (min_epoch, revoked) = match scope {
+        Scope::Revoked => (Some(book.min_epoch()), book.cut_off.clone()),
+        Scope::Everything => (book.min_epoch().checked_add(1), BTreeSet::new()),
+    };
+    let min_epoch = min_epoch.ok_or(RevocationRefused::UsedUp)?;
+    let sequence = book.next_sequence().ok_or(RevocationRefused::UsedUp)?;
+    let fields = StatusListFields {
+        issuer: book.root.claims().holder,
+        sequence,
+        min_epoch,
+        date: now.day(),
+        revoked: revoked.into_iter().collect(),
+    };
+    let signature = key.sign(&fields.encode_body())?;
+    let list = StatusList::assemble(fields, signature);
+    let event = Event::List {
+        sequence,
+        min_epoch,
+        list: list.clone(),
+    };
+    let line = book.record(now.unix_seconds(), by, event)?;
+    Ok((list, line))
 }

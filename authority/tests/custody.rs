@@ -30,10 +30,11 @@ fn a_new_authority_is_private_and_holds_three_files() {
         about.permissions().mode() & 0o777
     };
     assert_eq!(mode("."), 0o700);
-    for file in ["key.pem", "ledger.jsonl", "root.cvcert"] {
+    let open = ["authority.db", "authority.db-shm", "authority.db-wal"];
+    for file in ["key.pem", "root.cvcert"].iter().chain(&open) {
         assert_eq!(mode(file), 0o600, "{file}");
     }
-    assert_eq!(fs::read_dir(bench.folder()).unwrap().count(), 3);
+    assert_eq!(fs::read_dir(bench.folder()).unwrap().count(), 5);
     assert_eq!(
         fs::read_dir(bench.temporary.path()).unwrap().count(),
         1,
@@ -85,7 +86,7 @@ fn a_wrong_passphrase_and_a_damaged_key_file_stay_locked() {
     let path = bench.folder().join("key.pem");
     let locked = |passphrase: &[u8]| {
         matches!(
-            bench.authority.unlock(passphrase),
+            bench.authority.unlock(&bench.folder(), passphrase),
             Err(CustodyError::Locked { .. })
         )
     };
@@ -100,11 +101,11 @@ fn a_wrong_passphrase_and_a_damaged_key_file_stay_locked() {
     }
     fs::write(&path, [0xFF, 0xFE]).unwrap();
     assert!(matches!(
-        bench.authority.unlock(PASSPHRASE),
+        bench.authority.unlock(&bench.folder(), PASSPHRASE),
         Err(CustodyError::NotAFile(_))
     ));
     fs::write(&path, pem).unwrap();
-    assert!(bench.authority.unlock(PASSPHRASE).is_ok());
+    assert!(bench.authority.unlock(&bench.folder(), PASSPHRASE).is_ok());
 }
 
 #[test]
@@ -115,7 +116,7 @@ fn a_key_file_that_others_can_read_or_that_is_a_link_is_refused() {
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
         assert!(
             matches!(
-                bench.authority.unlock(PASSPHRASE),
+                bench.authority.unlock(&bench.folder(), PASSPHRASE),
                 Err(CustodyError::Loose(_))
             ),
             "{mode:o}"
@@ -126,7 +127,7 @@ fn a_key_file_that_others_can_read_or_that_is_a_link_is_refused() {
     fs::rename(&path, &moved).unwrap();
     symlink(&moved, &path).unwrap();
     assert!(matches!(
-        bench.authority.unlock(PASSPHRASE),
+        bench.authority.unlock(&bench.folder(), PASSPHRASE),
         Err(CustodyError::NotAFile(_))
     ));
 }

@@ -48,7 +48,7 @@ fn a_request_that_differs_from_its_order_is_refused() {
     let other_order = bench
         .order(Role::Card, NameOrder::Exactly(name("ZZTALLYCARD00001")))
         .unwrap();
-    let lines = bench.authority.ledger().lines();
+    let lines = bench.authority.size().unwrap();
 
     let mut other_issuer = ordered.clone();
     other_issuer.issuer = name("ZZOTHERROOT00001");
@@ -82,7 +82,7 @@ fn a_request_that_differs_from_its_order_is_refused() {
             format!("the request is refused: {expected}")
         );
     }
-    assert_eq!(bench.authority.ledger().lines(), lines);
+    assert_eq!(bench.authority.size().unwrap(), lines);
     let request = bench.answer(&ordered);
     assert!(
         bench.issue(&request, Role::Terminal).is_ok(),
@@ -173,11 +173,15 @@ fn a_holder_is_certified_once_and_again_only_on_purpose_under_a_new_name() {
     assert_eq!(again.holder, name("ZZTALLYCARD00002"));
     let request = bench.answer(&again);
     bench.issue(&request, Role::Card).unwrap();
-    let bench = bench.reopen();
+    let mut bench = bench.reopen();
     let second = bench.authority.holder(&again.holder).unwrap();
     assert_eq!(second.replaces, Some(Replaced::Holder(first)));
-    let ledger = std::fs::read_to_string(bench.folder().join("ledger.jsonl")).unwrap();
-    assert!(ledger.contains(r#""replaces":"ZZTALLYCARD00001""#));
+    let lines = bench.authority.lines(1, 100).unwrap();
+    assert!(
+        lines
+            .join("\n")
+            .contains(r#""replaces":"ZZTALLYCARD00001""#)
+    );
 }
 
 /// ST-63: a card that was reset no longer tells its name; certifying it again is still recorded.
@@ -189,7 +193,7 @@ fn a_recertification_of_an_unknown_holder_is_recorded_as_one() {
         .unwrap();
     let request = bench.answer(&again);
     bench.issue(&request, Role::Card).unwrap();
-    let bench = bench.reopen();
+    let mut bench = bench.reopen();
     let holder = bench.authority.holder(&name("ZZCARD00001")).unwrap();
     assert_eq!(holder.replaces, Some(Replaced::Unknown));
 }
@@ -341,7 +345,7 @@ fn without_randomness_there_is_no_challenge_and_no_authority() {
     };
     let refused = bench.authority.order(&order, &mut NoEntropy, at(bench.now));
     assert!(matches!(refused, Err(AuthorityError::Entropy(_))));
-    assert_eq!(bench.authority.ledger().lines(), 1);
+    assert_eq!(bench.authority.size().unwrap(), 1);
     let folder = bench.temporary.path().join("other");
     let refused = Authority::init(
         &folder,

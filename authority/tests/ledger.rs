@@ -1,261 +1,254 @@
-//! The ledger under power cuts, tampering and two users.
+//! The ledger in its store under tampering and two users.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod support;
 
 use apdu::certificate::{Refusal, Role};
-use apdu::crypto::sha256;
-use authority::ledger::{Fault, LedgerError, LineHash};
-use authority::{Authority, AuthorityError, NameOrder, Scope};
+use authority::ledger::Fault;
+use authority::store::StoreError;
+use authority::{Authority, AuthorityError, Finding, NameOrder, Scope};
+use rusqlite::Connection;
 use std::fs;
 use std::thread;
 use std::time::Duration;
 use support::{Bench, Tape, at, message, name};
 
-/// An authority with one line of every kind, closed; its ledger as bytes.
-fn written() -> (Bench, Vec<u8>) {
+/// An authority with one line of every kind.
+fn written() -> Bench {
     let mut bench = Bench::new();
     bench.certify(Role::Card, "ZZTALLYCARD00001");
+    let holder = name("ZZTALLYCARD00001");
+    bench.authority.delivered(&holder, at(bench.now)).unwrap();
     bench
         .authority
-        .delivered(&name("ZZTALLYCARD00001"), at(bench.now))
+        .revoke(&holder, "lost", at(bench.now))
         .unwrap();
     bench
         .authority
-        .revoke(&name("ZZTALLYCARD00001"), "lost", at(bench.now))
+        .publish(&mut bench.key, Scope::Revoked, at(bench.now))
         .unwrap();
     bench
-        .authority
-        .publish(&bench.key, Scope::Revoked, at(bench.now))
-        .unwrap();
-    let bytes = fs::read(bench.folder().join("ledger.jsonl")).unwrap();
-    (bench, bytes)
 }
 
-/// Puts other bytes into the place of the ledger. The lock is on the old file and does not disturb.
-fn replace(bench: &Bench, bytes: &[u8]) {
-    let path = bench.folder().join("ledger.jsonl");
-    fs::remove_file(&path).unwrap();
-    fs::write(&path, bytes).unwrap();
+/// A second hand on the store, as a thief of the file has it.
+fn hand(bench: &Bench) -> Connection {
+    Connection::open(bench.folder().join("authority.db")).unwrap()
+}
+
+fn change(bench: &Bench, text: &str) {
+    assert_ne!(hand(bench).execute(text, []).unwrap(), 0, "{text}");
+}
+
+fn entry(bench: &Bench, line: u32) -> String {
+    let read = "SELECT entry FROM lines WHERE sequence = ?1";
+    hand(bench)
+        .query_row(read, [line], |row| row.get(0))
+        .unwrap()
+}
+
+fn put(bench: &Bench, line: u32, entry: &str) {
+    let write = "UPDATE lines SET entry = ?2 WHERE sequence = ?1";
+    hand(bench).execute(write, (line, entry)).unwrap();
 }
 
 fn open(bench: &Bench) -> Result<Authority, AuthorityError> {
     Authority::open(&bench.folder(), Duration::ZERO)
 }
 
-/// The number of the damaged line.
-fn damaged_line(result: &Result<Authority, AuthorityError>) -> Option<u64> {
-    match result {
-        Err(AuthorityError::Ledger(LedgerError::Damaged { line, .. })) => Some(*line),
-        _ => None,
-    }
+fn found(bench: &Bench) -> Finding {
+    open(bench).unwrap().audit().unwrap_err()
 }
 
 #[test]
 fn a_ledger_with_every_kind_of_line_reads_back_and_its_signatures_verify() {
-    let (bench, bytes) = written();
-    replace(&bench, &bytes);
-    let authority = open(&bench).unwrap();
+    let bench = written();
+    let mut authority = open(&bench).unwrap();
     let audit = authority.audit().unwrap();
     assert_eq!((audit.lines, audit.certificates, audit.lists), (6, 1, 1));
-    assert_eq!(audit.head, bench.authority.ledger().head());
-    assert!(!authority.ledger().was_cut());
-    let holder = authority.holder(&name("ZZTALLYCARD00001")).unwrap();
-    assert!(holder.delivered);
-    assert_eq!(holder.revoked.as_deref(), Some("lost"));
+    let head = audit.head.unwrap();
+    assert_eq!((head.head.size, head.head.root), (6, audit.root));
+    head.verify(&bench.authority.root().claims().key).unwrap();
 }
 
 #[test]
-fn a_changed_byte_in_any_line_is_found_and_the_line_is_named() {
-    let (bench, bytes) = written();
-    let mut line = 1;
-    for position in 0..bytes.len() {
-        let mut damaged = bytes.clone();
-        damaged[position] ^= 0x01;
-        let ends_line = bytes[position] == b'\n';
-        if position % 7 == 0 || ends_line {
-            replace(&bench, &damaged);
-            let found = open(&bench);
-            if ends_line && position + 1 == bytes.len() {
-                // Without its newline the last line counts as unfinished.
-                assert!(found.unwrap().ledger().was_cut());
-            } else {
-                assert_eq!(damaged_line(&found), Some(line), "byte {position}");
-                let after = fs::read(bench.folder().join("ledger.jsonl")).unwrap();
-                assert!(after == damaged, "byte {position}: the file was changed");
+fn a_changed_byte_in_any_line_is_found() {
+    let bench = written();
+    let mut changes = 0;
+    for line in 1..=6 {
+        let good = entry(&bench, line);
+        for position in (0..good.len()).step_by(7) {
+            let mut damaged = good.clone().into_bytes();
+            damaged[position] ^= 1;
+            let Ok(damaged) = String::from_utf8(damaged) else {
+                continue;
+            };
+            put(&bench, line, &damaged);
+            match found(&bench) {
+                Finding::Line { line: named, .. } | Finding::Signature { line: named, .. } => {
+                    assert!(named >= line.into(), "line {line} byte {position}: {named}");
+                }
+                Finding::Tree(_) | Finding::Head(_) | Finding::Record(_) => {}
+                other => panic!("line {line} byte {position}: {other}"),
             }
+            changes += 1;
         }
-        line += u64::from(ends_line);
+        put(&bench, line, &good);
     }
+    assert!(changes > 300, "{changes}");
+    open(&bench).unwrap().audit().unwrap();
+}
+
+#[test]
+fn a_reason_that_was_changed_with_its_record_is_found_by_the_tree() {
+    let bench = written();
+    put(&bench, 5, &entry(&bench, 5).replace("lost", "sold"));
+    change(&bench, "UPDATE holders SET revoked = 'sold'");
+    assert_eq!(found(&bench), Finding::Tree(6));
 }
 
 #[test]
 fn a_line_that_is_missing_doubled_or_moved_is_found() {
-    let (bench, bytes) = written();
-    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    for index in 0..lines.len() {
-        let place = u64::try_from(index).unwrap() + 1;
-        let mut doubled = lines.clone();
-        doubled.insert(index, lines[index]);
-        replace(&bench, &doubled.concat());
-        assert_eq!(damaged_line(&open(&bench)), Some(place + 1), "doubled");
-        if index + 1 < lines.len() {
-            let mut missing = lines.clone();
-            missing.remove(index);
-            replace(&bench, &missing.concat());
-            assert_eq!(damaged_line(&open(&bench)), Some(place), "missing");
-            let mut swapped = lines.clone();
-            swapped.swap(index, index + 1);
-            replace(&bench, &swapped.concat());
-            assert_eq!(damaged_line(&open(&bench)), Some(place), "swapped");
-        }
-    }
-}
-
-#[test]
-fn a_last_line_cut_at_any_byte_is_cut_off_and_the_ledger_goes_on() {
-    let (bench, bytes) = written();
-    let last = bytes[..bytes.len() - 1]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .unwrap()
-        + 1;
-    for length in last..bytes.len() {
-        replace(&bench, &bytes[..length]);
-        let authority = open(&bench).unwrap();
-        assert_eq!(authority.ledger().was_cut(), length > last, "{length}");
-        assert_eq!(authority.ledger().lines(), 5);
-        assert!(authority.status_list().is_none(), "the list never left");
-        let after = fs::read(bench.folder().join("ledger.jsonl")).unwrap();
-        assert!(after == bytes[..last], "{length}");
-    }
-    replace(&bench, &bytes[..last + 9]);
-    let mut authority = open(&bench).unwrap();
-    let list = authority
-        .publish(&bench.key, Scope::Revoked, at(bench.now))
-        .unwrap();
-    assert_eq!(list.claims().sequence, 1);
-    drop(authority);
-    assert!(
-        fs::read(bench.folder().join("ledger.jsonl")).unwrap() == bytes,
-        "the same line again"
-    );
-}
-
-#[test]
-fn a_file_that_is_no_ledger_is_refused_and_left_as_it_is() {
-    let (bench, _) = written();
-    let huge_line = vec![b'x'; 1 << 20];
-    for (label, content) in [
-        ("empty", &b""[..]),
-        ("one newline", b"\n"),
-        ("text without end", b"dear diary"),
-        ("json", b"{}\n"),
-        ("random", &[0x9F, 0x00, 0xFF, 0x0A, 0x80, 0x0A]),
-        ("huge line", &huge_line),
-    ] {
-        replace(&bench, content);
-        assert_eq!(damaged_line(&open(&bench)), Some(1), "{label}");
-        let after = fs::read(bench.folder().join("ledger.jsonl")).unwrap();
-        assert!(after == content, "{label}");
-    }
-}
-
-#[test]
-fn a_chain_that_is_whole_but_contradicts_itself_is_found() {
-    // Two authorities' chains are equal up to the root's line only; a line of one does not follow the other.
-    let (bench, bytes) = written();
-    let other = Bench::drawn_from(Tape(1_000));
-    let foreign = fs::read(other.folder().join("ledger.jsonl")).unwrap();
-    replace(&bench, &[&bytes[..], &foreign].concat());
-    let Err(AuthorityError::Ledger(LedgerError::Damaged { line, fault, .. })) = open(&bench) else {
-        panic!("the foreign line was taken");
+    let bench = written();
+    let [fourth, fifth] = [4, 5].map(|line| entry(&bench, line));
+    put(&bench, 4, &fifth);
+    put(&bench, 5, &fourth);
+    let moved = Finding::Line {
+        line: 4,
+        fault: Fault::Place,
     };
-    assert_eq!((line, fault), (7, Fault::Chain));
+    assert_eq!(found(&bench), moved);
+    put(&bench, 5, &fifth);
+    assert_eq!(found(&bench), moved, "doubled");
+    put(&bench, 4, &fourth);
+    open(&bench).unwrap().audit().unwrap();
+    change(&bench, "DELETE FROM lines WHERE sequence = 6");
+    assert_eq!(found(&bench), Finding::Length { said: 6, found: 5 });
+    change(&bench, "UPDATE tail SET size = 5");
+    assert_eq!(found(&bench), Finding::Head(6), "the signed head knew six");
+    change(&bench, "DELETE FROM lines WHERE sequence = 3");
+    assert!(matches!(found(&bench), Finding::Line { line: 3, .. }));
 }
 
 #[test]
-fn a_forged_line_with_a_right_hash_is_found_by_the_signature() {
+fn a_record_that_says_something_else_than_the_ledger_is_found() {
+    let bench = written();
+    let holder = || Finding::Record("ZZTALLYCARD00001".into());
+    change(&bench, "UPDATE holders SET revoked = NULL");
+    assert_eq!(found(&bench), holder());
+    change(&bench, "UPDATE holders SET revoked = 'lost', delivered = 0");
+    assert_eq!(found(&bench), holder());
+    change(&bench, "UPDATE holders SET delivered = 1");
+    open(&bench).unwrap().audit().unwrap();
+    change(&bench, "DELETE FROM lists");
+    assert_eq!(found(&bench), Finding::Record("the status list".into()));
+    change(&bench, "DELETE FROM holders");
+    assert_eq!(found(&bench), holder());
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_found_by_its_signature() {
     let mut bench = Bench::new();
+    let mut other = Bench::drawn_from(Tape(1_000_000));
     bench.certify(Role::Card, "ZZTALLYCARD00001");
-    assert!(bench.authority.audit().is_ok());
-    let bytes = fs::read_to_string(bench.folder().join("ledger.jsonl")).unwrap();
-    let (open_part, _) = bytes.rsplit_once(",\"sha256\"").unwrap();
-    let (before, last_digit) = open_part.split_at(open_part.len() - 3); // the certificate's last digit, a quote, a brace
-    let digit = if last_digit.starts_with('0') {
-        '1'
-    } else {
-        '0'
+    other.certify(Role::Card, "ZZTALLYCARD00001");
+    put(&bench, 2, &entry(&other, 2));
+    put(&bench, 3, &entry(&other, 3));
+    let expected = Finding::Signature {
+        line: 3,
+        what: "ZZTALLYCARD00001".into(),
+        refusal: Refusal::Signature,
     };
-    let forged = format!("{before}{digit}\"}}");
-    let (_, line) = forged.rsplit_once('\n').unwrap();
-    let hash = LineHash(sha256(&[line.as_bytes(), b"}"]));
-    replace(
-        &bench,
-        format!("{forged},\"sha256\":\"{hash}\"}}\n").as_bytes(),
-    );
-    let (who, why) = open(&bench).unwrap().audit().unwrap_err();
-    assert_eq!(
-        (who.as_str(), why),
-        ("ZZTALLYCARD00001", Refusal::Signature)
-    );
+    assert_eq!(found(&bench), expected);
 }
 
 #[test]
-fn a_noted_head_tells_whether_whole_lines_were_taken_away() {
-    let (bench, bytes) = written();
-    let noted = bench.authority.ledger().head();
-    replace(&bench, &bytes);
-    assert!(open(&bench).unwrap().ledger().holds(noted));
-    let shorter = bytes.strip_suffix(b"\n").unwrap();
-    let last = shorter.iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
-    replace(&bench, &bytes[..last]);
-    assert!(!open(&bench).unwrap().ledger().holds(noted));
+fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
+    for content in [
+        &b"not a database, but long enough to be looked at as one"[..],
+        &[0; 4_096],
+    ] {
+        let bench = Bench::new();
+        let path = bench.folder().join("authority.db");
+        let Bench { temporary, .. } = bench;
+        fs::write(&path, content).unwrap();
+        let refused = Authority::open(&temporary.path().join("ca"), Duration::ZERO);
+        assert!(
+            matches!(
+                refused,
+                Err(AuthorityError::Store(StoreError::Damaged { .. }))
+            ),
+            "{}",
+            message(refused)
+        );
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+}
+
+#[test]
+fn an_absent_store_and_one_of_another_version_are_named() {
+    let bench = Bench::new();
+    change(&bench, "UPDATE tail SET version = 7");
+    assert!(message(open(&bench)).contains("its format is 7, this program has 1"));
+    let nowhere = Authority::open(&bench.temporary.path().join("nowhere"), Duration::ZERO);
+    assert!(message(nowhere).contains("make one with `certify ca init`"));
+    change(&bench, "DELETE FROM tail");
+    assert!(message(open(&bench)).contains("there is no authority in"));
+}
+
+#[test]
+fn an_earlier_root_tells_whether_lines_were_replaced() {
+    let mut bench = Bench::new();
+    let noted = bench.authority.root_at(1).unwrap();
+    bench.certify(Role::Card, "ZZTALLYCARD00001");
+    assert_eq!(open(&bench).unwrap().root_at(1).unwrap(), noted);
+    let mut other = Bench::drawn_from(Tape(1_000_000));
+    assert_ne!(other.authority.root_at(1).unwrap(), noted);
 }
 
 #[test]
 fn the_root_file_must_be_the_ledgers_root() {
-    let (bench, bytes) = written();
-    replace(&bench, &bytes);
-    let other = Bench::drawn_from(Tape(1_000));
-    let path = bench.folder().join("root.cvcert");
-    let root = fs::read(&path).unwrap();
-    fs::write(&path, [&root[..], &[0]].concat()).unwrap();
+    let bench = Bench::new();
+    let other = Bench::drawn_from(Tape(1_000_000));
+    let root = |bench: &Bench| bench.folder().join("root.cvcert");
+    fs::copy(root(&other), root(&bench)).unwrap();
     assert!(matches!(open(&bench), Err(AuthorityError::RootFile(_))));
-    fs::copy(
-        other.folder().join("key.pem"),
-        bench.folder().join("key.pem"),
-    )
-    .unwrap();
-    fs::write(&path, root).unwrap();
-    let refused = open(&bench).unwrap().unlock(support::PASSPHRASE);
-    assert!(message(refused.map_err(Into::into)).ends_with("the key of another authority"));
+    let key = |bench: &Bench| bench.folder().join("key.pem");
+    let bench = Bench::new();
+    fs::copy(key(&other), key(&bench)).unwrap();
+    let authority = open(&bench).unwrap();
+    let refused = authority.unlock(&bench.folder(), support::PASSPHRASE);
+    assert!(refused.is_err());
 }
 
 #[test]
-fn a_second_user_waits_or_is_told_that_the_authority_is_in_use() {
-    let bench = Bench::new();
-    let refused = Authority::open(&bench.folder(), Duration::from_millis(30));
-    assert!(message(refused).ends_with("in use by another process"));
+fn a_second_writer_waits_or_is_told_that_the_authority_is_in_use() {
+    let mut bench = Bench::new();
+    let other = hand(&bench);
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let busy = bench.order(Role::Card, NameOrder::NextOf("ZZTALLYCARD".into()));
+    assert!(matches!(
+        busy,
+        Err(AuthorityError::Store(StoreError::Busy(_)))
+    ));
+    assert_eq!(
+        bench.authority.holders(None, 9).unwrap(),
+        [],
+        "reading goes on"
+    );
     let folder = bench.folder();
     let waiting = thread::spawn(move || {
-        let authority = Authority::open(&folder, Duration::from_secs(60));
-        authority.map(|authority| authority.ledger().lines())
+        let mut patient = Authority::open(&folder, Duration::from_secs(60)).unwrap();
+        let order = authority::Order {
+            role: Role::Card,
+            name: NameOrder::NextOf("ZZTALLYCARD".into()),
+        };
+        patient
+            .order(&order, &mut Tape(77), at(support::START))
+            .unwrap()
     });
-    let mut bench = bench;
-    bench
-        .order(Role::Card, NameOrder::NextOf("ZZCARD".into()))
-        .unwrap();
-    let Bench {
-        authority,
-        temporary,
-        ..
-    } = bench;
-    drop(authority);
-    assert_eq!(
-        waiting.join().unwrap().unwrap(),
-        2,
-        "it sees what the first one wrote"
-    );
-    drop(temporary);
+    other.execute_batch("ROLLBACK").unwrap();
+    let first = waiting.join().unwrap();
+    let second = bench.order(Role::Card, NameOrder::NextOf("ZZTALLYCARD".into()));
+    let names = [first.holder, second.unwrap().holder];
+    assert_eq!(names, ["ZZTALLYCARD00001", "ZZTALLYCARD00002"].map(name));
 }

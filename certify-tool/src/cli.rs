@@ -88,7 +88,7 @@ pub enum Verb {
     },
     /// The account of everything the authority did
     #[command(subcommand)]
-    Ledger(LedgerVerb),
+    Log(LogVerb),
 }
 
 #[derive(Subcommand)]
@@ -107,12 +107,61 @@ pub enum CaVerb {
 }
 
 #[derive(Subcommand)]
-pub enum LedgerVerb {
-    /// Verify the chain and every signature in it
+pub enum LogVerb {
+    /// Verify every line, the tree over them, every signature and every record
     Verify {
-        /// A head noted earlier: the ledger must still hold that line
-        #[arg(long, value_name = "HASH")]
-        head: Option<String>,
+        /// A signed head noted earlier: the ledger must go on where it ended
+        #[arg(long, value_name = "FILE")]
+        head: Option<PathBuf>,
+    },
+    /// Write the newest signed head: note it elsewhere, and no line before it can be changed unnoticed
+    Head {
+        /// Where to write it; `-` is standard output
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        out: PathBuf,
+    },
+    /// Write the receipt of a holder's certificate
+    Receipt {
+        /// The holder's name
+        name: String,
+        /// Where to write it; `-` is standard output
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        out: PathBuf,
+    },
+    /// Prove that the ledger of one head begins with that of another
+    Consistency {
+        /// The earlier head
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// The later head
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// Where to write the proof; `-` is standard output
+        #[arg(long, value_name = "FILE", default_value = "-")]
+        out: PathBuf,
+    },
+    /// Check a receipt offline, or with --from and --to a proof between two heads
+    Check {
+        /// The receipt, or the proof
+        file: PathBuf,
+        /// The authority's root certificate, which you trust
+        #[arg(long, value_name = "FILE")]
+        root: PathBuf,
+        /// The earlier head
+        #[arg(long, value_name = "FILE", requires = "to")]
+        from: Option<PathBuf>,
+        /// The later head
+        #[arg(long, value_name = "FILE", requires = "from")]
+        to: Option<PathBuf>,
+    },
+    /// Print lines of the ledger, JSON
+    Lines {
+        /// Number of the first, from 1
+        #[arg(long, default_value_t = 1)]
+        first: u64,
+        /// How many at most
+        #[arg(long, default_value_t = 1_000)]
+        count: u32,
     },
 }
 

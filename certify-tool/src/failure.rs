@@ -2,7 +2,6 @@
 
 use authority::AuthorityError;
 use authority::custody::CustodyError;
-use authority::ledger::LedgerError;
 use std::fmt::Display;
 use std::process::ExitCode;
 use terminal_lib::identity::IdentityError;
@@ -74,11 +73,20 @@ impl From<AuthorityError> for Failure {
     fn from(error: AuthorityError) -> Self {
         match error {
             AuthorityError::Custody(error) => error.into(),
-            AuthorityError::Ledger(LedgerError::Damaged { .. }) | AuthorityError::RootFile(_) => {
-                Self::verification(error)
-            }
+            AuthorityError::Store(error) => error.into(),
+            AuthorityError::RootFile(_) => Self::verification(error),
             error => Self::failed(error),
         }
+    }
+}
+
+impl From<authority::store::StoreError> for Failure {
+    fn from(error: authority::store::StoreError) -> Self {
+        let kind = match error {
+            authority::store::StoreError::Damaged { .. } => Kind::Verification,
+            _ => Kind::Failed,
+        };
+        Self::new(kind, error)
     }
 }
 

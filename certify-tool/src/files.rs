@@ -100,13 +100,22 @@ pub fn write(output: &OutputArguments, label: &'static str, der: &[u8]) -> Resul
             .map_err(|error| cannot(error.to_string()))?
             .into_bytes(),
     };
-    let written = if is_stream(&output.out) {
+    put(&output.out, &bytes).map_err(|error| cannot(error.to_string()))
+}
+
+/// Writes bytes to a file, which appears whole or not at all, or to standard output for `-`.
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    put(path, bytes)
+        .map_err(|error| Failure::failed(format!("cannot write {}: {error}", shown(path))))
+}
+
+fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if is_stream(path) {
         let mut stream = io::stdout().lock();
-        stream.write_all(&bytes).and_then(|()| stream.flush())
+        stream.write_all(bytes).and_then(|()| stream.flush())
     } else {
-        replace(&output.out, &bytes)
-    };
-    written.map_err(|error| cannot(error.to_string()))
+        replace(path, bytes)
+    }
 }
 
 /// Whether results of this output go to standard output, so that words must not.

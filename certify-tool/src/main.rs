@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cli` | what a person may type |
 //! | `verb` | one file per verb |
+//! | `office` | the authority as a station needs it |
 //! | `place` | where the authority is, and what time it is |
 //! | `files` | certificates, requests and lists in files and streams, DER and PEM |
 //! | `secret` | passphrase, PIN and PUK: by prompt or from a file, never from an argument |
@@ -15,6 +16,7 @@
 mod cli;
 mod failure;
 mod files;
+mod office;
 mod place;
 mod reader;
 mod secret;

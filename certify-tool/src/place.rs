@@ -33,15 +33,9 @@ pub fn terminal_store() -> Result<PathBuf, Failure> {
     Ok(folder.join("terminal.store"))
 }
 
-/// Opens the authority, and says so if a power cut left something behind.
+/// Opens the authority.
 pub fn open(folder: &Path) -> Result<Authority, Failure> {
-    let authority = Authority::open(folder, PATIENCE)?;
-    if authority.ledger().was_cut() {
-        eprintln!(
-            "certify: the ledger's last line was unfinished and was cut off; what it told of never left"
-        );
-    }
-    Ok(authority)
+    Ok(Authority::open(folder, PATIENCE)?)
 }
 
 /// Now, by the system's clock, unless it cannot be right.

@@ -49,7 +49,7 @@ fn an_authority_nobody_named_is_in_the_users_data_folder() {
     ])
     .succeeds();
     assert!(exists(&desk.path("data/tallystick/authority/root.cvcert")));
-    certify(&["ledger", "verify"]).succeeds();
+    certify(&["log", "verify"]).succeeds();
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn without_an_authority_the_verbs_say_how_to_make_one() {
         "list",
         "challenge",
         "export root",
-        "ledger verify",
+        "log verify",
         "revoke ZZTALLYTERM00001 --reason lost --passphrase-file passphrase",
         "status-list --passphrase-file passphrase",
     ] {
@@ -168,55 +168,77 @@ fn text_from_outside_cannot_play_tricks_with_the_screen() {
 }
 
 #[test]
-fn the_ledger_verifies_and_a_noted_head_finds_a_shortened_one() {
+fn a_noted_head_finds_a_ledger_that_was_put_back() {
     let desk = Desk::with_authority();
-    let early = desk
-        .run("--output-format json ledger verify")
-        .succeeds()
-        .json();
+    let early = desk.read("ca/authority.db");
+    desk.run("log head --out early.json").succeeds();
     desk.run(CERTIFY).succeeds();
-    let late = desk
-        .run("--output-format json ledger verify")
+    desk.run("log head --out late.json").succeeds();
+    let audit = desk
+        .run("--output-format json log verify")
         .succeeds()
         .json();
     assert_eq!(
-        (&late["lines"], &late["certificates"]),
-        (&4.into(), &1.into())
+        (
+            &audit["lines"],
+            &audit["certificates"],
+            &audit["signedUpTo"]
+        ),
+        (&4.into(), &1.into(), &3.into())
     );
-    let head = |of: &serde_json::Value| of["head"].as_str().unwrap().to_string();
-    let check = |head: &str| desk.run(&format!("ledger verify --head {head}"));
-    check(&head(&early)).succeeds();
-    check(&head(&late)).succeeds();
-    check("abc").fails(2, "a head is 64 hexadecimal digits");
-    let ledger = desk.ledger();
-    let end = ledger[..ledger.len() - 1]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .unwrap();
-    desk.write("ca/ledger.jsonl", &ledger[..=end]);
-    check(&head(&early)).succeeds();
-    check(&head(&late)).fails(3, "lines were taken away");
-    let mut tampered = ledger.clone();
-    tampered[end / 2] ^= 1;
-    desk.write("ca/ledger.jsonl", &tampered);
-    desk.run("ledger verify").fails(3, "nothing was changed");
-    assert!(desk.ledger() == tampered);
+    desk.run("log verify --head early.json").succeeds();
+    desk.run("log verify --head late.json").succeeds();
+    desk.write("ca/authority.db", &early);
+    desk.run("log verify --head early.json").succeeds();
+    desk.run("log verify --head late.json")
+        .fails(3, "does not go on where this head ended");
+    let text = String::from_utf8(desk.read("late.json")).unwrap();
+    let forged = text.replace("\"size\":3", "\"size\":1");
+    desk.write("forged.json", forged.as_bytes());
+    desk.run("log verify --head forged.json")
+        .fails(3, "the noted head is not signed by ZZTALLYROOT00001");
+    desk.write("none.json", b"{}");
+    desk.run("log verify --head none.json")
+        .fails(3, "none.json:");
 }
 
 #[test]
-fn a_ledger_cut_in_its_last_line_goes_on_and_says_so() {
+fn a_receipt_is_checked_offline_and_a_damaged_one_is_refused() {
     let desk = Desk::with_authority();
-    let before = desk.ledger();
-    desk.run("challenge").succeeds();
-    let ledger = desk.ledger();
-    desk.write("ca/ledger.jsonl", &ledger[..ledger.len() - 5]);
-    let ran = desk.run("list").succeeds();
-    assert!(
-        ran.stderr.contains("unfinished and was cut off"),
-        "{}",
-        ran.stderr
+    desk.run("log head --out early.json").succeeds();
+    desk.run(CERTIFY).succeeds();
+    desk.run("log head --out late.json").succeeds();
+    desk.run("export root --out root.pem").succeeds();
+    desk.run("log receipt ZZTALLYTERM00001 --out receipt.json")
+        .succeeds();
+    desk.run("log consistency --from early.json --to late.json --out proof.json")
+        .succeeds();
+    std::fs::remove_dir_all(desk.path("ca")).unwrap(); // nobody needs the authority for this
+    let check = "log check receipt.json --root root.pem";
+    let shown = desk
+        .run(&format!("--output-format json {check}"))
+        .succeeds()
+        .json();
+    assert_eq!(shown["holder"], "ZZTALLYTERM00001");
+    assert_eq!(
+        (&shown["event"], &shown["line"]),
+        (&"issued".into(), &3.into())
     );
-    assert!(desk.ledger() == before);
+    let proof = "log check proof.json --root root.pem --from early.json --to late.json";
+    desk.run(proof).succeeds();
+    desk.run("log check proof.json --root root.pem --from late.json --to early.json")
+        .fails(3, "proof.json:");
+    let good = String::from_utf8(desk.read("receipt.json")).unwrap();
+    for (what, with) in [
+        ("ZZTALLYTERM00001", "ZZTALLYTERM00002"),
+        ("\"index\":2", "\"index\":1"),
+        ("\"size\":3", "\"size\":4"),
+    ] {
+        let damaged = good.replace(what, with);
+        assert_ne!(damaged, good, "{what}");
+        desk.write("receipt.json", damaged.as_bytes());
+        desk.run(check).fails(3, "receipt.json:");
+    }
 }
 
 #[test]
@@ -239,7 +261,7 @@ fn two_processes_at_once_give_two_names_and_one_whole_ledger() {
     names.sort();
     let expected: Vec<String> = (1..=8).map(|n| format!("ZZTALLYTERM{n:05}")).collect();
     assert_eq!(names, expected);
-    desk.run("ledger verify").succeeds();
+    desk.run("log verify").succeeds();
 }
 
 #[test]

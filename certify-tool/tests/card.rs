@@ -165,7 +165,7 @@ fn pull_at_every_command(fault: Fault) {
             after[0],
             "{at}"
         );
-        desk.run("ledger verify").succeeds();
+        desk.run("log verify").succeeds();
     }
 }
 

@@ -85,7 +85,7 @@ fn garbage_in_any_input_file_is_a_clear_refusal_and_changes_nothing() {
 #[test]
 fn garbage_in_the_authoritys_own_files_stops_every_verb_and_changes_nothing() {
     let desk = Desk::with_authority();
-    for file in ["ca/ledger.jsonl", "ca/root.cvcert", "ca/key.pem"] {
+    for file in ["ca/authority.db", "ca/root.cvcert", "ca/key.pem"] {
         let good = desk.read(file);
         for (label, content) in garbage(&desk) {
             desk.write(file, &content);

@@ -21,7 +21,9 @@ fn now() -> Moment {
 /// Says which were taken.
 fn revoke_for<'a>(desk: &Desk, reasons: &'a [String]) -> Vec<&'a String> {
     let mut authority = Authority::open(&desk.path("ca"), Duration::ZERO).unwrap();
-    let key = authority.unlock(b"correct horse").unwrap();
+    let mut key = authority
+        .unlock(&desk.path("ca"), b"correct horse")
+        .unwrap();
     let mut taken = Vec::new();
     for (number, reason) in reasons.iter().enumerate() {
         let name = Name::new(&format!("ZZTALLYTERM{number:05}")).unwrap();
@@ -39,7 +41,7 @@ fn revoke_for<'a>(desk: &Desk, reasons: &'a [String]) -> Vec<&'a String> {
             &own,
         );
         authority
-            .issue(&key, &request, Role::Terminal, None, now())
+            .issue(&mut key, &request, Role::Terminal, None, now())
             .unwrap();
         match authority.revoke(&name, reason, now()) {
             Ok(()) => taken.push(reason),
@@ -78,7 +80,7 @@ fn a_hostile_reason_is_refused_or_shown_escaped_and_reads_back_from_json() {
             .iter()
             .filter_map(|row| row["reason"].as_str());
         assert!(shown.eq(kept.iter().map(|reason| reason.as_str())));
-        desk.run("ledger verify").succeeds();
+        desk.run("log verify").succeeds();
         taken += kept.len() as u64;
         refused += (reasons.len() - kept.len()) as u64;
     }

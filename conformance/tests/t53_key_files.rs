@@ -74,7 +74,7 @@ const KINDS: [Kind; 3] = [
             let authority = Authority::open(&folder.join("ca"), Duration::ZERO)
                 .map_err(|error| error.to_string())?;
             authority
-                .unlock(PASSPHRASE)
+                .unlock(&folder.join("ca"), PASSPHRASE)
                 .map(drop)
                 .map_err(|error| error.to_string())
         },

@@ -104,4 +104,16 @@ impl Event {
             Self::List { .. } => "list",
         }
     }
+
+    /// Whom it is about.
+    pub fn holder(&self) -> Option<Name> {
+        match self {
+            Self::Root { holder, .. }
+            | Self::Challenge { holder, .. }
+            | Self::Issued { holder, .. }
+            | Self::Delivered { holder }
+            | Self::Revoked { holder, .. } => Some(*holder),
+            Self::List { .. } => None,
+        }
+    }
 }

@@ -73,7 +73,7 @@ impl Bench {
         )
         .unwrap();
         let authority = Authority::open(&folder, Duration::ZERO).unwrap();
-        let key = authority.unlock(PASSPHRASE).unwrap();
+        let key = authority.unlock(&folder, PASSPHRASE).unwrap();
         Self {
             temporary,
             authority,
@@ -124,7 +124,7 @@ impl Bench {
 
     pub fn issue(&mut self, request: &Request, role: Role) -> Result<Certificate, AuthorityError> {
         self.authority
-            .issue(&self.key, request, role, None, at(self.now))
+            .issue(&mut self.key, request, role, None, at(self.now))
     }
 
     /// Orders, answers and issues.

@@ -4,6 +4,7 @@ use super::describe::certificate_sheet;
 use super::personalise::{Job, personalise};
 use crate::cli::{CardArguments, Style};
 use crate::failure::Failure;
+use crate::office::Here;
 use crate::sheet::Sheet;
 use crate::{place, reader, secret};
 use apdu::certificate::Role;
@@ -19,25 +20,20 @@ pub fn certify(folder: &Path, arguments: &CardArguments, style: Style) -> Result
         None => (secret::draw_puk(&mut SysRng)?, true),
     };
     let passphrase = secret::passphrase(&arguments.passphrase)?;
-    // Tried before the card is awaited; not held meanwhile, so that others can use the authority.
-    place::open(folder)?.unlock(&passphrase)?;
+    // Tried before the card is awaited.
+    let mut office = Here::open(folder, &passphrase)?;
     let mut card = reader::open(arguments)?;
-    let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?;
     // Shown once; the card keeps a hash, and nobody else anything.
     let shown_puk = drawn
         .then(|| std::str::from_utf8(puk.expose()).ok())
         .flatten();
     let mut job = Job {
-        authority: &mut authority,
-        key: &key,
+        office: &mut office,
         name,
         recertify: arguments.name.recertify,
         years: arguments.years,
         pin: &pin,
         puk: &puk,
-        now: place::now()?,
-        entropy: &mut SysRng,
         tell: &mut |step| eprintln!("  {step}"),
         ready: &mut |certificate| {
             let sheet = certificate.map_or_else(

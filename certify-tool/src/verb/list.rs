@@ -5,19 +5,30 @@ use crate::failure::Failure;
 use crate::sheet::{Sheet, print_all};
 use crate::{files, place};
 use apdu::certificate::{Date, pem};
+use authority::Holder;
 use authority::ledger::Replaced;
-use authority::{AuthorityError, Holder};
 use serde_json::Value;
 use std::path::Path;
 
+/// Holders read at once.
+const PAGE: u32 = 1_000;
+
 /// `certify list`.
 pub fn holders(folder: &Path, style: Style) -> Result<(), Failure> {
-    let authority = place::open(folder)?;
+    let mut authority = place::open(folder)?;
     let today = place::now()?.day();
-    let sheets: Vec<Sheet> = authority
-        .holders()
-        .map(|holder| row(holder, authority.min_epoch(), today))
-        .collect();
+    let list = authority.status_list()?;
+    let min_epoch = list.map_or(0, |list| list.claims().min_epoch);
+    let mut sheets: Vec<Sheet> = Vec::new();
+    let mut after = None;
+    loop {
+        let page = authority.holders(after.as_ref(), PAGE)?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = Some(last.certificate.claims().holder);
+        sheets.extend(page.iter().map(|holder| row(holder, min_epoch, today)));
+    }
     if sheets.is_empty() && style == Style::Text {
         eprintln!(
             "{} has certified nobody yet",
@@ -58,11 +69,11 @@ fn row(holder: &Holder, min_epoch: u32, today: Date) -> Sheet {
 
 /// `certify export`.
 pub fn export(folder: &Path, what: &str, output: &OutputArguments) -> Result<(), Failure> {
-    let authority = place::open(folder)?;
+    let mut authority = place::open(folder)?;
     match what {
         "root" => files::write(output, pem::CERTIFICATE, authority.root().encoded()),
         "list" => {
-            let list = authority.status_list().ok_or_else(|| {
+            let list = authority.status_list()?.ok_or_else(|| {
                 Failure::failed(
                     "no status list was published yet; `certify status-list` publishes one",
                 )
@@ -70,9 +81,7 @@ pub fn export(folder: &Path, what: &str, output: &OutputArguments) -> Result<(),
             files::write(output, pem::STATUS_LIST, list.encoded())
         }
         name => {
-            let holder = authority
-                .holder(&place::name(name)?)
-                .map_err(AuthorityError::from)?;
+            let holder = authority.holder(&place::name(name)?)?;
             files::write(output, pem::CERTIFICATE, holder.certificate.encoded())
         }
     }

@@ -5,12 +5,13 @@ mod card;
 mod challenge;
 mod describe;
 mod list;
+mod log;
 mod personalise;
 mod revoke;
 mod terminal;
 mod verify;
 
-use crate::cli::{Arguments, CaVerb, LedgerVerb, Verb};
+use crate::cli::{Arguments, CaVerb, Verb};
 use crate::failure::Failure;
 
 /// Does what was asked.
@@ -41,8 +42,6 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             output,
             passphrase,
         } => revoke::publish(&folder()?, *cut_off_all, output, passphrase),
-        Verb::Ledger(LedgerVerb::Verify { head }) => {
-            ca::verify_ledger(&folder()?, head.as_deref(), style)
-        }
+        Verb::Log(verb) => log::run(folder, verb, style),
     }
 }

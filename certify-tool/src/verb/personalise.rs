@@ -9,30 +9,23 @@
 //! The card's own refusals tell in which state it is: each wrong step is answered without any change.
 
 use crate::failure::Failure;
+use crate::office::Office;
 use apdu::certificate::{Certificate, Role};
 use apdu::codec::status::StatusWord;
-use apdu::crypto::Entropy;
 use apdu::message::personalise::KeyOrder;
 use apdu::message::pin::Digits;
-use authority::custody::SigningKey;
-use authority::{Authority, Holder, Moment, NameOrder, Order};
+use authority::{NameOrder, Order};
 use terminal_lib::personalise::{PersonaliseError, Station};
 use terminal_lib::transport::Transport;
 
-/// How many waiting certificates are tried on a card.
-const MAX_WAITING: usize = 16;
-
 /// What is to be done, with everything it needs.
 pub struct Job<'a> {
-    pub authority: &'a mut Authority,
-    pub key: &'a SigningKey,
+    pub office: &'a mut dyn Office,
     pub name: NameOrder,
     pub recertify: bool,
     pub years: u8,
     pub pin: &'a Digits,
     pub puk: &'a Digits,
-    pub now: Moment,
-    pub entropy: &'a mut dyn Entropy,
     /// Hears of each step that was done.
     pub tell: &'a mut dyn FnMut(&str),
     /// Hears of the certificate on the card, before the card is activated for ever: what the person needs must not get
@@ -54,7 +47,7 @@ pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Fa
         (job.tell)("activated");
         return Ok(());
     }
-    let rooted = Station::begin(card)?.store_root(job.authority.root());
+    let rooted = Station::begin(card)?.store_root(job.office.root());
     match rooted {
         Ok(()) => (job.tell)("root stored"),
         Err(PersonaliseError::NotNow { .. }) => {
@@ -93,7 +86,7 @@ fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
         role: Role::Card,
         name: job.name.clone(),
     };
-    let challenge = job.authority.order(&order, job.entropy, job.now)?;
+    let challenge = job.office.order(&order)?;
     let order = KeyOrder {
         issuer: challenge.issuer,
         holder: challenge.holder,
@@ -102,9 +95,7 @@ fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
     let mut station = Station::begin(card)?;
     let request = station.generate_key(&order)?;
     (job.tell)("key pair made by the card, request received");
-    let certificate =
-        job.authority
-            .issue(job.key, &request, Role::Card, Some(job.years), job.now)?;
+    let certificate = job.office.issue(&request, Role::Card, job.years)?;
     (job.tell)("certificate issued");
     station
         .store_certificate(&certificate)
@@ -114,7 +105,7 @@ fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
             ),
             error => error.into(),
         })?;
-    job.authority.delivered(&challenge.holder, job.now)?;
+    job.office.delivered(&challenge.holder)?;
     (job.tell)("certificate stored");
     (job.ready)(Some(&certificate));
     station.activate()?;
@@ -127,12 +118,12 @@ fn store_waiting(
     card: &mut dyn Transport,
     job: &mut Job<'_>,
 ) -> Result<Option<Certificate>, Failure> {
-    for certificate in waiting(job.authority) {
+    for certificate in job.office.waiting(Role::Card)? {
         let holder = certificate.claims().holder;
         let stored = Station::begin(card)?.store_certificate(&certificate);
         match stored {
             Ok(()) => {
-                job.authority.delivered(&holder, job.now)?;
+                job.office.delivered(&holder)?;
                 (job.tell)(&format!("certificate {holder}, issued earlier, stored"));
                 return Ok(Some(certificate));
             }
@@ -147,16 +138,4 @@ fn store_waiting(
         }
     }
     Ok(None)
-}
-
-/// Certificates of cards that may never have reached their card, newest first.
-fn waiting(authority: &Authority) -> Vec<Certificate> {
-    let fits = |holder: &&Holder| {
-        let card = holder.certificate.claims().role == Role::Card;
-        card && !holder.delivered && holder.revoked.is_none()
-    };
-    let mut holders: Vec<&Holder> = authority.holders().filter(fits).collect();
-    holders.sort_by_key(|holder| std::cmp::Reverse(holder.issued));
-    let newest = holders.into_iter().take(MAX_WAITING);
-    newest.map(|holder| holder.certificate.clone()).collect()
 }

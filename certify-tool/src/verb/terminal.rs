@@ -3,9 +3,10 @@
 use super::describe::certificate_sheet;
 use crate::cli::{Style, TerminalArguments};
 use crate::failure::Failure;
+use crate::office::{Here, Office};
 use crate::{files, place, secret};
-use apdu::certificate::{Certificate, Role, pem};
-use authority::{Authority, NameOrder, Order};
+use apdu::certificate::{Role, pem};
+use authority::{NameOrder, Order};
 use getrandom::SysRng;
 use std::path::Path;
 use terminal_lib::identity::{self, IdentityError, Summary};
@@ -28,10 +29,8 @@ fn by_request(
 ) -> Result<(), Failure> {
     let request = files::request(path)?;
     let passphrase = secret::passphrase(&job.passphrase)?;
-    let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?;
-    let now = place::now()?;
-    let certificate = authority.issue(&key, &request, Role::Terminal, Some(job.years), now)?;
+    let mut office = Here::open(folder, &passphrase)?;
+    let certificate = office.issue(&request, Role::Terminal, job.years)?;
     files::write(&job.output, pem::CERTIFICATE, certificate.encoded())?;
     let sheet = certificate_sheet(&certificate);
     if files::is_stream(&job.output.out) {
@@ -56,8 +55,7 @@ fn in_store(
         ))
     })?;
     let passphrase = secret::passphrase(&job.passphrase)?;
-    let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?;
+    let mut office = Here::open(folder, &passphrase)?;
     let now = place::now()?;
     let mut store = FileStore::open_or_create(path)?;
     let known = match identity::summary(&store, &name) {
@@ -65,15 +63,20 @@ fn in_store(
         Err(IdentityError::Missing(_)) => None,
         Err(error) => return Err(error.into()),
     };
-    let waiting = known.as_ref().and_then(|known| waiting(&authority, known));
+    // A certificate that was issued for this very request but did not reach the store: an interrupted run.
+    let requested = known.as_ref().and_then(|known| known.requested);
+    let waiting = match requested {
+        Some(holder) => office.waiting_for(&holder)?,
+        None => None,
+    };
     let certificate = match waiting {
         Some(certificate) => certificate,
         None => {
             let order = Order {
                 role: Role::Terminal,
-                name: name_order(job, &authority, known.as_ref())?,
+                name: name_order(job, &mut office, known.as_ref())?,
             };
-            let challenge = authority.order(&order, &mut SysRng, now)?;
+            let challenge = office.order(&order)?;
             let request = identity::create_request(
                 &mut store,
                 &name,
@@ -82,15 +85,15 @@ fn in_store(
                 challenge.nonce,
                 &mut SysRng,
             )?;
-            authority.issue(&key, &request, Role::Terminal, Some(job.years), now)?
+            office.issue(&request, Role::Terminal, job.years)?
         }
     };
-    let roots = [authority.root().clone()];
+    let roots = [office.root().clone()];
     identity::install(&mut store, &name, &certificate, &roots, now.day())?;
-    if let Some(list) = authority.status_list() {
-        identity::take_status_list(&mut store, &name, list, now.day())?;
+    if let Some(list) = office.status_list()? {
+        identity::take_status_list(&mut store, &name, &list, now.day())?;
     }
-    authority.delivered(&certificate.claims().holder, now)?;
+    office.delivered(&certificate.claims().holder)?;
     certificate_sheet(&certificate)
         .text("store", &path.display())
         .text("identity", &name)
@@ -98,17 +101,10 @@ fn in_store(
     Ok(())
 }
 
-/// A certificate that was issued for this very request but did not reach the store: an interrupted run.
-fn waiting(authority: &Authority, known: &Summary) -> Option<Certificate> {
-    let holder = authority.holder(&known.requested?).ok()?;
-    let fresh = !holder.delivered && holder.revoked.is_none();
-    fresh.then(|| holder.certificate.clone())
-}
-
 /// ST-63: an identity with a certificate gets another one only on purpose, in place of the one it has.
 fn name_order(
     job: &TerminalArguments,
-    authority: &Authority,
+    office: &mut dyn Office,
     known: Option<&Summary>,
 ) -> Result<NameOrder, Failure> {
     let held = known
@@ -119,9 +115,7 @@ fn name_order(
             "identity {} is certified as {held}; say --recertify to certify it again under a new name, which the ledger records",
             job.identity
         ))),
-        (Some(held), true, None) if authority.holder(&held).is_ok() => {
-            Ok(NameOrder::InPlaceOf(held))
-        }
+        (Some(held), true, None) if office.knows(&held)? => Ok(NameOrder::InPlaceOf(held)),
         _ => place::name_order(&job.name, Role::Terminal),
     }
 }

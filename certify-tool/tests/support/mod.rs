@@ -45,8 +45,9 @@ impl Desk {
         fs::read(self.path(name)).unwrap()
     }
 
+    /// The lines of the ledger.
     pub fn ledger(&self) -> Vec<u8> {
-        self.read("ca/ledger.jsonl")
+        self.run("log lines").succeeds().stdout
     }
 
     /// The command, ready to run in the desk's folder on its authority.

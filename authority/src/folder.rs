@@ -1,0 +1,151 @@
+//! An authority in a folder: `root.cvcert`, `key.pem`, `authority.db`.
+
+use crate::authority::{Authority, head_over};
+use crate::book::Book;
+use crate::custody::{CustodyError, Signer as _, SigningKey, create_private};
+use crate::error::AuthorityError;
+use crate::ledger::{Event, Line};
+use crate::moment::{Moment, last_day};
+use crate::store::sqlite;
+use apdu::certificate::{Certificate, CertificateFields, Name, Role};
+use apdu::crypto::Entropy;
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// The root certificate's file, DER.
+pub const ROOT_FILE: &str = "root.cvcert";
+const KEY_FILE: &str = "key.pem";
+const STORE_FILE: &str = "authority.db";
+
+impl Authority {
+    /// Makes an authority in `folder`, which must be new or empty: key, root certificate, store. All or nothing.
+    ///
+    /// # Errors
+    /// [`AuthorityError::Taken`] when something is there; [`CustodyError::WeakPassphrase`]; otherwise files and randomness.
+    pub fn init(
+        folder: &Path,
+        name: Name,
+        years: u8,
+        passphrase: &[u8],
+        entropy: &mut dyn Entropy,
+        now: Moment,
+    ) -> Result<(), AuthorityError> {
+        refuse_taken(folder)?;
+        let parent = match folder.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+        // Built beside and moved into place by one rename: an interrupted start leaves no half authority behind.
+        let number = u64::from_be_bytes(entropy.nonce()?);
+        let workshop = parent.join(format!(".authority-{number:016x}"));
+        DirBuilder::new()
+            .mode(0o700)
+            .create(&workshop)
+            .map_err(|error| failed(&workshop, error))?;
+        let made = build(&workshop, name, years, passphrase, entropy, now).and_then(|()| {
+            fs::rename(&workshop, folder).map_err(|error| failed(folder, error))?;
+            sync_folder(parent)
+        });
+        if made.is_err() {
+            let _ = fs::remove_dir_all(&workshop); // it holds nothing that anyone uses
+        }
+        made
+    }
+
+    /// Opens the authority in `folder`. Changes wait up to `patience` while another process makes one.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`](crate::store::StoreError::Absent), `Damaged`, [`AuthorityError::RootFile`].
+    pub fn open(folder: &Path, patience: Duration) -> Result<Self, AuthorityError> {
+        let authority = Self::new(sqlite::open(&folder.join(STORE_FILE), patience)?)?;
+        let path = folder.join(ROOT_FILE);
+        let mut root = Vec::new();
+        File::open(&path)
+            .and_then(|file| file.take(4_096).read_to_end(&mut root))
+            .map_err(|error| failed(&path, error))?;
+        if root != authority.root.encoded() {
+            return Err(AuthorityError::RootFile(path));
+        }
+        Ok(authority)
+    }
+
+    /// Opens the private key in `folder`.
+    ///
+    /// # Errors
+    /// [`CustodyError::Locked`] for a wrong passphrase or a damaged file, [`CustodyError::Loose`] when others may read it.
+    pub fn unlock(&self, folder: &Path, passphrase: &[u8]) -> Result<SigningKey, CustodyError> {
+        SigningKey::open(&folder.join(KEY_FILE), passphrase, &self.root.claims().key)
+    }
+}
+
+fn refuse_taken(folder: &Path) -> Result<(), AuthorityError> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(AuthorityError::Taken(folder.into())),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(AuthorityError::Taken(folder.into()))
+        }
+        Err(error) => Err(failed(folder, error)),
+    }
+}
+
+fn build(
+    folder: &Path,
+    name: Name,
+    years: u8,
+    passphrase: &[u8],
+    entropy: &mut dyn Entropy,
+    now: Moment,
+) -> Result<(), AuthorityError> {
+    let mut key = SigningKey::create(&folder.join(KEY_FILE), passphrase, entropy)?;
+    let fields = CertificateFields {
+        issuer: name,
+        holder: name,
+        role: Role::Authority,
+        epoch: 0,
+        key: key.public_key(),
+        from: now.day(),
+        until: last_day(now.day(), years),
+    };
+    let signature = key.sign(&fields.encode_body())?;
+    let root = Certificate::assemble(fields, signature);
+    let path = folder.join(ROOT_FILE);
+    create_private(&path)
+        .and_then(|mut file| {
+            file.write_all(root.encoded())?;
+            file.sync_all()
+        })
+        .map_err(|error| failed(&path, error))?;
+    let event = Event::Root {
+        holder: name,
+        key_id: root.key_id(),
+        certificate: root.clone(),
+    };
+    let first = Line::write(1, now.unix_seconds(), None, event)?;
+    let mut store = sqlite::create(&folder.join(STORE_FILE), Duration::ZERO)?;
+    let book = Book::empty(root, 1, now.unix_seconds());
+    let head = head_over(&book, first.hash(), &mut key)?; // a tree of one leaf: the leaf is its root
+    store.found(&first, &book.root, Some(&head))?;
+    drop(store); // its log is merged into the file
+    sync_folder(folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), AuthorityError> {
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|error| failed(folder, error))
+}
+
+fn failed(path: &Path, source: io::Error) -> AuthorityError {
+    AuthorityError::File {
+        path: path.into(),
+        source,
+    }
+}

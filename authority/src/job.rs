@@ -1,0 +1,160 @@
+//! What the authority can be asked to do: each job makes exactly one line of the ledger, and is done once.
+
+use crate::book::Book;
+use crate::custody::Signer;
+use crate::error::AuthorityError;
+use crate::issue::{self, Application};
+use crate::ledger::{Event, Line};
+use crate::moment::Moment;
+use crate::order::{self, Order};
+use crate::status::{self, RevocationRefused, Scope};
+use crate::store::{Needs, Token};
+use apdu::certificate::{Name, Role};
+use apdu::crypto::{Entropy, sha256};
+
+/// One thing to do.
+#[derive(Debug, Clone)]
+pub enum Job {
+    /// Plan a certificate and give out the nonce for its request.
+    Order(Order),
+    /// Check a request and sign a certificate.
+    Issue(Box<Application>),
+    /// Note that a holder has stored its certificate.
+    Deliver(Name),
+    /// Revoke a holder, for ever.
+    Revoke {
+        /// Whom.
+        holder: Name,
+        /// Why, in one line.
+        reason: String,
+    },
+    /// Sign the next status list.
+    Publish(Scope),
+}
+
+/// A job, and on whose behalf.
+#[derive(Debug, Clone)]
+pub struct Task {
+    /// What to do.
+    pub job: Job,
+    /// The client of the service who asks; `None` for a command on this machine.
+    pub by: Option<String>,
+    /// Names the request, so that asking twice does it once.
+    pub token: Option<Token>,
+}
+
+impl From<Job> for Task {
+    fn from(job: Job) -> Self {
+        Self {
+            job,
+            by: None,
+            token: None,
+        }
+    }
+}
+
+impl Job {
+    /// Whether it needs the authority's key.
+    pub fn signs(&self) -> bool {
+        matches!(self, Self::Issue(_) | Self::Publish(_))
+    }
+
+    /// SHA-256 of what is asked: the same for the same job, in every version of this program.
+    pub fn digest(&self) -> [u8; 32] {
+        let name = |name: &order::NameOrder| match name {
+            order::NameOrder::Exactly(name) => format!("exactly {name}"),
+            order::NameOrder::NextOf(prefix) => format!("next {prefix}"),
+            order::NameOrder::InPlaceOf(name) => format!("in-place-of {name}"),
+            order::NameOrder::InPlaceOfUnknown(prefix) => format!("in-place-of-unknown {prefix}"),
+        };
+        match self {
+            Self::Order(order) => {
+                let text = format!("order {} {}", word(order.role), name(&order.name));
+                sha256(&[text.as_bytes()])
+            }
+            Self::Issue(application) => {
+                let years = application.years.map_or(0, u16::from);
+                let text = format!("issue {} {years} ", word(application.role));
+                sha256(&[text.as_bytes(), application.request.encoded()])
+            }
+            Self::Deliver(holder) => sha256(&[format!("deliver {holder}").as_bytes()]),
+            Self::Revoke { holder, reason } => {
+                sha256(&[format!("revoke {holder} {reason}").as_bytes()])
+            }
+            Self::Publish(Scope::Revoked) => sha256(&[b"publish"]),
+            Self::Publish(Scope::Everything) => sha256(&[b"cut off all"]),
+        }
+    }
+
+    pub(crate) fn needs(&self, needs: &mut Needs) {
+        match self {
+            Self::Order(order) => order.needs(needs),
+            Self::Issue(application) => application.needs(needs),
+            Self::Deliver(holder) | Self::Revoke { holder, .. } => {
+                needs.names.insert(*holder);
+            }
+            Self::Publish(_) => {}
+        }
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Authority => "authority",
+        Role::Card => "card",
+        Role::Terminal => "terminal",
+    }
+}
+
+impl Task {
+    pub(crate) fn needs(&self, needs: &mut Needs) {
+        self.job.needs(needs);
+        needs.tokens.extend(self.token.clone());
+    }
+
+    /// Does it in the book, or finds that it was done. On an error the book is as it was.
+    pub(crate) fn run(
+        &self,
+        book: &mut Book,
+        key: Option<&mut dyn Signer>,
+        entropy: &mut dyn Entropy,
+        now: Moment,
+    ) -> Result<Line, AuthorityError> {
+        let digest = self.job.digest();
+        if let Some(done) = self.token.as_ref().and_then(|token| book.done.get(token)) {
+            return match done.digest == digest {
+                true => Ok(done.line.clone()),
+                false => Err(AuthorityError::TokenReused),
+            };
+        }
+        let by = self.by.clone();
+        let line = match (&self.job, key) {
+            (Job::Order(order), _) => order::challenge(book, order, entropy.nonce()?, by, now)?.1,
+            (Job::Issue(application), Some(key)) => {
+                issue::certificate(book, key, application, by, now)?.1
+            }
+            (Job::Publish(scope), Some(key)) => status::publish(book, key, *scope, by, now)?.1,
+            (Job::Issue(_) | Job::Publish(_), None) => return Err(AuthorityError::KeyNeeded),
+            (Job::Deliver(holder), _) => deliver(book, holder, by, now)?,
+            (Job::Revoke { holder, reason }, _) => status::revoke(book, holder, reason, by, now)?,
+        };
+        if let Some(token) = &self.token {
+            book.remember(token.clone(), digest, line.clone());
+        }
+        Ok(line)
+    }
+}
+
+/// Notes that a holder has stored its certificate.
+pub(crate) fn deliver(
+    book: &mut Book,
+    holder: &Name,
+    by: Option<String>,
+    now: Moment,
+) -> Result<Line, AuthorityError> {
+    if !book.holders.contains_key(holder) {
+        return Err(RevocationRefused::Unknown(*holder).into());
+    }
+    let event = Event::Delivered { holder: *holder };
+    Ok(book.record(now.unix_seconds(), by, event)?)
+}

@@ -1,0 +1,173 @@
+//! Where the ledger and what follows from it are kept.
+//!
+//! A change takes the store's only write lock, loads the records it needs into a [`Book`], lets policy decide, and commits lines and
+//! records together: durable when `commit` returns, or nothing of it happened. Two processes on one store take turns.
+
+mod row;
+mod schema;
+mod sql;
+pub mod sqlite;
+
+use crate::book::{Book, Holder};
+use crate::ledger::Line;
+use crate::tree::{Hash, Nodes, SignedTreeHead};
+use apdu::certificate::{Certificate, Name, Role, StatusList};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// The store did not do what it was asked; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// There is no authority in it.
+    #[error("there is no authority in {0}; make one with `certify ca init`")]
+    Absent(String),
+    /// Another writer held the lock for too long.
+    #[error("{0}: in use by another process for too long; try again")]
+    Busy(String),
+    /// The medium or the database failed: full, gone, not writable.
+    #[error("{place}: {reason}")]
+    Unavailable {
+        /// Which store.
+        place: String,
+        /// What it said.
+        reason: String,
+    },
+    /// It was written by another version of this program.
+    #[error(
+        "{place}: its format is {found}, this program has {ours}; use the program that wrote it"
+    )]
+    Version {
+        /// Which store.
+        place: String,
+        /// What stands in it.
+        found: i64,
+        /// What this program writes.
+        ours: i64,
+    },
+    /// A record is not what this program writes.
+    #[error("{place}: {what} is damaged; nothing was changed; `certify log verify` tells more")]
+    Damaged {
+        /// Which store.
+        place: String,
+        /// Which record.
+        what: String,
+    },
+}
+
+/// Names a request of a client, so that sending it twice does it once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Token {
+    /// Whose request.
+    pub client: String,
+    /// The client's own word for it.
+    pub word: String,
+}
+
+/// What was done for a [`Token`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// SHA-256 of what was asked.
+    pub digest: [u8; 32],
+    /// The line it made.
+    pub line: Line,
+}
+
+/// The records that a change has to see. What is not named here counts as unknown to the change, so it must name all it asks for.
+#[derive(Debug, Clone, Default)]
+pub struct Needs {
+    /// Holders by name.
+    pub names: BTreeSet<Name>,
+    /// Challenges.
+    pub nonces: BTreeSet<[u8; 16]>,
+    /// Holders by key: compressed points.
+    pub points: BTreeSet<[u8; 33]>,
+    /// Highest serial numbers.
+    pub prefixes: BTreeSet<String>,
+    /// Requests that may have been answered before.
+    pub tokens: BTreeSet<Token>,
+}
+
+/// A durable ledger with its records.
+pub trait Store: Send {
+    /// Makes an authority in an empty store, with the head over its first line.
+    ///
+    /// # Errors
+    /// When there is one already, or the medium fails.
+    fn found(
+        &mut self,
+        first: &Line,
+        root: &Certificate,
+        head: Option<&SignedTreeHead>,
+    ) -> Result<(), StoreError>;
+
+    /// The root certificate.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] in an empty store.
+    fn root(&mut self) -> Result<Certificate, StoreError>;
+
+    /// Takes the write lock and loads the records that a change needs.
+    ///
+    /// # Errors
+    /// When another process keeps the lock, or the medium fails.
+    fn begin(&mut self, needs: &Needs) -> Result<Book, StoreError>;
+
+    /// Writes the lines that the book has gained, not yet for good; gives the root of the tree over all lines.
+    ///
+    /// # Errors
+    /// When the medium fails; the change is to be abandoned then.
+    fn append(&mut self, book: &Book) -> Result<Hash, StoreError>;
+
+    /// Ends a change: what was appended, and the records of the book, become durable, all of it or nothing.
+    ///
+    /// # Errors
+    /// When the medium fails. Whether the change happened is then known only from the next [`Store::begin`].
+    fn commit(&mut self, book: Book, head: Option<&SignedTreeHead>) -> Result<(), StoreError>;
+
+    /// Ends a change without a trace.
+    fn abandon(&mut self);
+
+    /// A holder and the number of the line that made it.
+    ///
+    /// # Errors
+    /// When the medium fails or a record is damaged; so for all reads below.
+    fn holder(&mut self, name: &Name) -> Result<Option<(Holder, u64)>, StoreError>;
+
+    /// Up to `count` holders after `after`, by name.
+    fn holders(&mut self, after: Option<&Name>, count: u32) -> Result<Vec<Holder>, StoreError>;
+
+    /// Up to `count` holders of a role, newest first, whose certificate was never seen stored and is not revoked.
+    fn waiting(&mut self, role: Role, count: u32) -> Result<Vec<Holder>, StoreError>;
+
+    /// The newest status list.
+    fn status_list(&mut self) -> Result<Option<StatusList>, StoreError>;
+
+    /// Number of lines.
+    fn size(&mut self) -> Result<u64, StoreError>;
+
+    /// Texts of up to `count` lines from number `first`, from 1.
+    fn lines(&mut self, first: u64, count: u32) -> Result<Vec<String>, StoreError>;
+
+    /// The newest signed head, if one was signed for at least `size` lines.
+    fn head(&mut self, size: u64) -> Result<Option<SignedTreeHead>, StoreError>;
+
+    /// Hash of the complete subtree of 2^`level` leaves that begins at leaf `place` * 2^`level`.
+    fn node(&mut self, level: u8, place: u64) -> Result<Hash, StoreError>;
+}
+
+/// The tree of a store, for computing roots and proofs.
+pub(crate) struct StoredNodes<'s>(RefCell<&'s mut dyn Store>);
+
+impl<'s> StoredNodes<'s> {
+    pub(crate) fn of(store: &'s mut dyn Store) -> Self {
+        Self(RefCell::new(store))
+    }
+}
+
+impl Nodes for StoredNodes<'_> {
+    type Error = StoreError;
+
+    fn node(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
+        self.0.borrow_mut().node(level, index)
+    }
+}

@@ -1,0 +1,180 @@
+//! Values of a database, and the records made of them.
+
+use crate::book::{Given, Holder};
+use crate::ledger::Replaced;
+use apdu::certificate::{Certificate, Name, Role};
+
+/// One value. Numbers are 64 bits wide in every column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    Null,
+    Number(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<u64> for Value {
+    /// Numbers of lines, seconds and the like stay far below 2^63.
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(is: bool) -> Self {
+        Self::Number(is.into())
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl From<&Name> for Value {
+    fn from(name: &Name) -> Self {
+        Self::Text(name.as_str().into())
+    }
+}
+
+impl From<&[u8]> for Value {
+    fn from(bytes: &[u8]) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl<T: Into<Value>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl From<Role> for Value {
+    /// As on the wire (`docs/protocol.md` §7.1).
+    fn from(role: Role) -> Self {
+        Self::Number(match role {
+            Role::Authority => 0,
+            Role::Card => 1,
+            Role::Terminal => 2,
+        })
+    }
+}
+
+const UNKNOWN: &str = "unknown"; // in small letters: no name
+
+pub(super) fn replaced(replaced: Option<Replaced>) -> Value {
+    match replaced {
+        None => Value::Null,
+        Some(Replaced::Unknown) => UNKNOWN.into(),
+        Some(Replaced::Holder(name)) => (&name).into(),
+    }
+}
+
+/// A row of a result: values are taken from its front.
+pub(super) struct Row(std::vec::IntoIter<Value>);
+
+impl Row {
+    pub(super) fn new(values: Vec<Value>) -> Self {
+        Self(values.into_iter())
+    }
+
+    pub(super) fn number<T: TryFrom<i64>>(&mut self) -> Option<T> {
+        match self.0.next()? {
+            Value::Number(number) => T::try_from(number).ok(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Option<String> {
+        match self.0.next()? {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn bytes(&mut self) -> Option<Vec<u8>> {
+        match self.0.next()? {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.bytes()?.try_into().ok()
+    }
+
+    pub(super) fn name(&mut self) -> Option<Name> {
+        Name::new(&self.text()?)
+    }
+
+    pub(super) fn flag(&mut self) -> Option<bool> {
+        match self.number::<u8>()? {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        }
+    }
+
+    pub(super) fn role(&mut self) -> Option<Role> {
+        match self.number::<u8>()? {
+            0 => Some(Role::Authority),
+            1 => Some(Role::Card),
+            2 => Some(Role::Terminal),
+            _ => None,
+        }
+    }
+
+    fn maybe_text(&mut self) -> Option<Option<String>> {
+        match self.0.next()? {
+            Value::Null => Some(None),
+            Value::Text(text) => Some(Some(text)),
+            _ => None,
+        }
+    }
+
+    fn replaced(&mut self) -> Option<Option<Replaced>> {
+        Some(match self.maybe_text()? {
+            None => None,
+            Some(text) if text == UNKNOWN => Some(Replaced::Unknown),
+            Some(text) => Some(Replaced::Holder(Name::new(&text)?)),
+        })
+    }
+
+    /// From [`HOLDER`]: the holder, and the number of the line that made it.
+    pub(super) fn holder(&mut self) -> Option<(Holder, u64)> {
+        let line = self.number()?;
+        let holder = Holder {
+            issued: self.number()?,
+            certificate: Certificate::decode(&self.bytes()?).ok()?,
+            replaces: self.replaced()?,
+            delivered: self.flag()?,
+            revoked: self.maybe_text()?,
+        };
+        Some((holder, line))
+    }
+
+    /// From [`CHALLENGE`].
+    pub(super) fn challenge(&mut self) -> Option<([u8; 16], Given)> {
+        let nonce = self.array()?;
+        let given = Given {
+            time: self.number()?,
+            role: self.role()?,
+            holder: self.name()?,
+            replaces: self.replaced()?,
+            used: self.flag()?,
+        };
+        Some((nonce, given))
+    }
+}
+
+/// Columns of a holder, in the order in which [`Row::holder`] takes them.
+pub(super) const HOLDER: &str = "line, issued, certificate, replaces, delivered, revoked";
+/// Columns of a challenge, in the order in which [`Row::challenge`] takes them.
+pub(super) const CHALLENGE: &str = "nonce, time, role, holder, replaces, used";

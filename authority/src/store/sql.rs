@@ -1,0 +1,461 @@
+//! The store over any SQL database that has transactions: the same text for SQLite and PostgreSQL.
+
+use super::row::{CHALLENGE, HOLDER, Row, Value, replaced};
+use super::schema::{TABLES, VERSION};
+use super::{Done, Needs, Store, StoreError, Token};
+use crate::book::{Book, Holder};
+use crate::ledger::Line;
+use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
+use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
+use std::collections::HashMap;
+
+/// In what the databases differ.
+pub(super) struct Dialect {
+    /// The type of byte strings.
+    pub bytes: &'static str,
+    /// Begins a change.
+    pub begin: &'static str,
+    /// Locks a row that was read.
+    pub for_update: &'static str,
+}
+
+/// A connection to a database. Parameters are `$1`, `$2`, .. in the order of their first use.
+pub(super) trait Sql: Send {
+    const DIALECT: Dialect;
+
+    /// Which database, for messages.
+    fn place(&self) -> &str;
+
+    fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError>;
+
+    fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError>;
+}
+
+/// Most values in one statement; lists are cut to fit.
+const MOST_VALUES: usize = 400;
+
+/// A store over a connection.
+pub(super) struct SqlStore<S> {
+    sql: S,
+    /// Whether a change is under way.
+    changing: bool,
+}
+
+impl<S: Sql> SqlStore<S> {
+    pub(super) fn new(sql: S) -> Self {
+        let changing = false;
+        Self { sql, changing }
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> StoreError {
+        StoreError::Damaged {
+            place: self.sql.place().into(),
+            what: what.into(),
+        }
+    }
+
+    /// All rows, each made into a record.
+    fn read<T>(
+        &mut self,
+        what: &str,
+        text: &str,
+        values: &[Value],
+        make: impl Fn(&mut Row) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let rows = self.sql.rows(text, values)?;
+        let made: Option<Vec<T>> = rows.into_iter().map(|mut row| make(&mut row)).collect();
+        made.ok_or_else(|| self.damaged(what))
+    }
+
+    /// The records whose key is one of `keys`.
+    fn among<T>(
+        &mut self,
+        what: &str,
+        text: &str,
+        keys: impl IntoIterator<Item = Value>,
+        make: impl Fn(&mut Row) -> Option<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let keys: Vec<Value> = keys.into_iter().collect();
+        let mut found = Vec::new();
+        for keys in keys.chunks(MOST_VALUES) {
+            let keys = padded(keys);
+            let text = format!("{text} IN ({})", places(1, keys.len()));
+            found.extend(self.read(what, &text, &keys, &make)?);
+        }
+        Ok(found)
+    }
+
+    /// Inserts rows of `width` values each.
+    fn insert(
+        &mut self,
+        text: &str,
+        width: usize,
+        values: &[Value],
+        then: &str,
+    ) -> Result<(), StoreError> {
+        for values in values.chunks(MOST_VALUES / width * width) {
+            let rows: Vec<String> = (0..values.len() / width)
+                .map(|row| format!("({})", places(row * width + 1, width)))
+                .collect();
+            let text = format!("INSERT INTO {text} VALUES {} {then}", rows.join(", "));
+            self.sql.execute(&text, values)?;
+        }
+        Ok(())
+    }
+
+    /// Size, time of the last line, root.
+    fn tail(&mut self, lock: &str) -> Result<(u64, u64, Certificate), StoreError> {
+        let text = format!("SELECT version, size, time, root FROM tail{lock}");
+        let tail = self.read("the end of the ledger", &text, &[], |row| {
+            let (version, size, time) = (row.number::<i64>()?, row.number()?, row.number()?);
+            Some((
+                version,
+                size,
+                time,
+                Certificate::decode(&row.bytes()?).ok()?,
+            ))
+        })?;
+        match tail.into_iter().next() {
+            None => Err(StoreError::Absent(self.sql.place().into())),
+            Some((VERSION, size, time, root)) => Ok((size, time, root)),
+            Some((found, ..)) => Err(StoreError::Version {
+                place: self.sql.place().into(),
+                found,
+                ours: VERSION,
+            }),
+        }
+    }
+
+    fn load(&mut self, needs: &Needs) -> Result<Book, StoreError> {
+        let (size, time, root) = self.tail(S::DIALECT.for_update)?;
+        let mut book = Book::empty(root, size, time);
+        book.list = self.newest_list()?;
+        let min_epoch = book.min_epoch();
+        let text = "SELECT mark FROM holders WHERE revoked IS NOT NULL AND epoch >= $1";
+        let marks = self.read("a holder", text, &[min_epoch.into()], |row| row.array())?;
+        book.cut_off = marks.into_iter().map(HolderHash).collect();
+        let text = format!("SELECT {HOLDER} FROM holders WHERE name");
+        let names = needs.names.iter().map(Value::from);
+        for (holder, line) in self.among("a holder", &text, names, Row::holder)? {
+            let name = holder.certificate.claims().holder;
+            book.holders.insert(name, (holder, line));
+        }
+        let text = format!("SELECT {CHALLENGE} FROM challenges WHERE nonce");
+        let nonces = needs.nonces.iter().map(|nonce| Value::from(&nonce[..]));
+        let challenges = self.among("a challenge", &text, nonces, Row::challenge)?;
+        book.challenges = challenges.into_iter().collect();
+        let points = needs.points.iter().map(|point| Value::from(&point[..]));
+        let text = "SELECT point, name FROM holders WHERE point";
+        let found = self.among("a holder", text, points, |row| {
+            Some((row.array()?, row.name()?))
+        })?;
+        book.points.extend(found);
+        let prefixes = needs.prefixes.iter().map(|prefix| prefix.as_str().into());
+        let text = "SELECT prefix, highest FROM serials WHERE prefix";
+        let serials = self.among("a serial number", text, prefixes, |row| {
+            Some((row.text()?, row.number()?))
+        })?;
+        book.serials = serials.into_iter().collect();
+        book.done = self.done(needs)?;
+        Ok(book)
+    }
+
+    /// What was answered before. Tokens are looked up by their word alone, then told apart by client.
+    fn done(&mut self, needs: &Needs) -> Result<HashMap<Token, Done>, StoreError> {
+        let words = needs.tokens.iter().map(|token| token.word.as_str().into());
+        let text = "SELECT client, word, digest, entry FROM answers JOIN lines ON sequence = line WHERE word";
+        let found = self.among("an answer", text, words, |row| {
+            let token = Token {
+                client: row.text()?,
+                word: row.text()?,
+            };
+            let digest = row.array()?;
+            let line = Line::read(&row.text()?).ok()?;
+            Some((token, Done { digest, line }))
+        })?;
+        let asked = |(token, _): &(Token, Done)| needs.tokens.contains(token);
+        Ok(found.into_iter().filter(asked).collect())
+    }
+
+    fn newest_list(&mut self) -> Result<Option<StatusList>, StoreError> {
+        let text = "SELECT list FROM lists ORDER BY sequence DESC LIMIT 1";
+        let lists = self.read("a status list", text, &[], |row| {
+            StatusList::decode(&row.bytes()?).ok()
+        })?;
+        Ok(lists.into_iter().next())
+    }
+
+    /// The complete subtrees that a tree of this size ends with: all that it takes to make it grow.
+    fn frontier(&mut self, size: u64) -> Result<MemoryNodes, StoreError> {
+        let mut values = Vec::new();
+        let mut wanted = Vec::new();
+        for level in (0..u64::BITS).filter(|level| size >> level & 1 == 1) {
+            let index = (size >> level) - 1;
+            values.extend([Value::from(level), index.into()]);
+            let [level, index] = [values.len() - 1, values.len()];
+            wanted.push(format!("(level = ${level} AND place = ${index})"));
+        }
+        let mut nodes = MemoryNodes::default();
+        if wanted.is_empty() {
+            return Ok(nodes);
+        }
+        let wanted = wanted.join(" OR ");
+        let text = format!("SELECT level, place, hash FROM nodes WHERE {wanted}");
+        nodes.extend(self.read("the tree", &text, &values, |row| {
+            let (level, index) = (row.number()?, row.number()?);
+            let hash = Hash(row.array()?);
+            Some(Node { level, index, hash })
+        })?);
+        Ok(nodes)
+    }
+
+    /// Writes the lines and the nodes of the tree that they complete; gives the root over all.
+    fn write_lines(&mut self, before: u64, lines: &[Line]) -> Result<Hash, StoreError> {
+        let mut nodes = self.frontier(before)?;
+        let mut grown = MemoryNodes::default();
+        let mut size = before;
+        let mut entries = Vec::new();
+        for line in lines {
+            tree::append(size, line.hash(), &nodes, &mut grown)
+                .map_err(|_| self.damaged("the tree"))?;
+            entries.extend([Value::from(line.sequence), line.text.as_str().into()]);
+            size += 1;
+        }
+        self.insert("lines (sequence, entry)", 2, &entries, "")?;
+        let row = |node: Node| {
+            let level = u32::from(node.level);
+            [level.into(), node.index.into(), node.hash.0[..].into()]
+        };
+        let rows: Vec<Value> = grown.rows().flat_map(row).collect();
+        self.insert("nodes (level, place, hash)", 3, &rows, "")?;
+        nodes.extend(grown.rows());
+        tree::root(size, &nodes).map_err(|_| self.damaged("the tree"))
+    }
+
+    fn write_records(&mut self, book: &Book) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        for (holder, line) in book
+            .gained
+            .holders
+            .iter()
+            .filter_map(|name| book.holders.get(name))
+        {
+            let certificate = &holder.certificate;
+            let claims = certificate.claims();
+            rows.extend([
+                Value::from(&claims.holder),
+                (*line).into(),
+                holder.issued.into(),
+                claims.role.into(),
+                claims.key.to_compressed()[..].into(),
+                certificate.holder_hash().0[..].into(),
+                claims.epoch.into(),
+                certificate.encoded().into(),
+                replaced(holder.replaces),
+                holder.delivered.into(),
+                holder.revoked.as_deref().into(),
+            ]);
+        }
+        let text = "holders (name, line, issued, role, point, mark, epoch, certificate, replaces, delivered, revoked)";
+        let then = "ON CONFLICT (name) DO UPDATE SET delivered = excluded.delivered, revoked = excluded.revoked";
+        self.insert(text, 11, &rows, then)?;
+        let mut rows = Vec::new();
+        for nonce in &book.gained.challenges {
+            let Some(given) = book.challenges.get(nonce) else {
+                continue;
+            };
+            rows.extend([
+                Value::from(&nonce[..]),
+                given.time.into(),
+                given.role.into(),
+                (&given.holder).into(),
+                replaced(given.replaces),
+                given.used.into(),
+            ]);
+        }
+        let text = format!("challenges ({CHALLENGE})");
+        self.insert(
+            &text,
+            6,
+            &rows,
+            "ON CONFLICT (nonce) DO UPDATE SET used = excluded.used",
+        )?;
+        let serials = book.gained.serials.iter();
+        let rows: Vec<Value> = serials
+            .flat_map(|prefix| [Value::from(prefix.as_str()), book.highest(prefix).into()])
+            .collect();
+        let then = "ON CONFLICT (prefix) DO UPDATE SET highest = excluded.highest";
+        self.insert("serials (prefix, highest)", 2, &rows, then)?;
+        let lists = book.gained.lists.iter();
+        let rows: Vec<Value> = lists
+            .flat_map(|list| [Value::from(list.claims().sequence), list.encoded().into()])
+            .collect();
+        self.insert("lists (sequence, list)", 2, &rows, "")?;
+        let mut rows = Vec::new();
+        for token in &book.gained.tokens {
+            if let Some(done) = book.done.get(token) {
+                rows.extend([
+                    Value::from(token.client.as_str()),
+                    token.word.as_str().into(),
+                    done.digest[..].into(),
+                    done.line.sequence.into(),
+                ]);
+            }
+        }
+        self.insert("answers (client, word, digest, line)", 4, &rows, "")
+    }
+
+    fn write_head(&mut self, head: Option<&SignedTreeHead>) -> Result<(), StoreError> {
+        let Some(head) = head else {
+            return Ok(());
+        };
+        let json = serde_json::to_string(head).map_err(|_| self.damaged("a head"))?;
+        let values = [head.head.size.into(), json.as_str().into()];
+        self.sql
+            .execute("INSERT INTO heads (size, head) VALUES ($1, $2)", &values)
+    }
+
+    fn write_all(&mut self, book: &Book, head: Option<&SignedTreeHead>) -> Result<(), StoreError> {
+        self.write_records(book)?;
+        self.write_head(head)?;
+        let values = [book.lines().into(), book.last_time.into()];
+        self.sql
+            .execute("UPDATE tail SET size = $1, time = $2", &values)?;
+        self.sql.execute("COMMIT", &[])
+    }
+}
+
+impl<S: Sql> Store for SqlStore<S> {
+    fn found(
+        &mut self,
+        first: &Line,
+        root: &Certificate,
+        head: Option<&SignedTreeHead>,
+    ) -> Result<(), StoreError> {
+        self.sql.execute(S::DIALECT.begin, &[])?;
+        self.changing = true;
+        let mut make = || {
+            for table in TABLES {
+                self.sql
+                    .execute(&table.replace("BYTES", S::DIALECT.bytes), &[])?;
+            }
+            self.write_lines(0, std::slice::from_ref(first))?;
+            let values = [
+                Value::Number(VERSION),
+                first.time.into(),
+                root.encoded().into(),
+            ];
+            let text = "INSERT INTO tail (id, version, size, time, root) VALUES (1, $1, 1, $2, $3)";
+            self.sql.execute(text, &values)?;
+            self.write_head(head)?;
+            self.sql.execute("COMMIT", &[])
+        };
+        let made = make();
+        if made.is_err() {
+            self.abandon();
+        }
+        self.changing = false;
+        made
+    }
+
+    fn root(&mut self) -> Result<Certificate, StoreError> {
+        self.tail("").map(|(_, _, root)| root)
+    }
+
+    fn begin(&mut self, needs: &Needs) -> Result<Book, StoreError> {
+        self.abandon();
+        self.sql.execute(S::DIALECT.begin, &[])?;
+        self.changing = true;
+        self.load(needs).inspect_err(|_| self.abandon())
+    }
+
+    fn append(&mut self, book: &Book) -> Result<Hash, StoreError> {
+        self.write_lines(book.size, &book.gained.lines)
+    }
+
+    fn commit(&mut self, book: Book, head: Option<&SignedTreeHead>) -> Result<(), StoreError> {
+        let written = self.write_all(&book, head);
+        match written {
+            Ok(()) => self.changing = false,
+            Err(_) => self.abandon(),
+        }
+        written
+    }
+
+    fn abandon(&mut self) {
+        if self.changing {
+            self.changing = false;
+            // If even this fails, the connection is of no use, and the next change says so.
+            let _ = self.sql.execute("ROLLBACK", &[]);
+        }
+    }
+
+    fn holder(&mut self, name: &Name) -> Result<Option<(Holder, u64)>, StoreError> {
+        let text = format!("SELECT {HOLDER} FROM holders WHERE name = $1");
+        let found = self.read("a holder", &text, &[name.into()], Row::holder)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn holders(&mut self, after: Option<&Name>, count: u32) -> Result<Vec<Holder>, StoreError> {
+        let text = format!("SELECT {HOLDER} FROM holders WHERE name > $1 ORDER BY name LIMIT $2");
+        let values = [after.map_or("", Name::as_str).into(), count.into()];
+        let found = self.read("a holder", &text, &values, Row::holder)?;
+        Ok(found.into_iter().map(|(holder, _)| holder).collect())
+    }
+
+    fn waiting(&mut self, role: Role, count: u32) -> Result<Vec<Holder>, StoreError> {
+        let text = format!(
+            "SELECT {HOLDER} FROM holders WHERE role = $1 AND delivered = 0 AND revoked IS NULL ORDER BY issued DESC, line DESC LIMIT $2"
+        );
+        let found = self.read("a holder", &text, &[role.into(), count.into()], Row::holder)?;
+        Ok(found.into_iter().map(|(holder, _)| holder).collect())
+    }
+
+    fn status_list(&mut self) -> Result<Option<StatusList>, StoreError> {
+        self.newest_list()
+    }
+
+    fn size(&mut self) -> Result<u64, StoreError> {
+        self.tail("").map(|(size, ..)| size)
+    }
+
+    fn lines(&mut self, first: u64, count: u32) -> Result<Vec<String>, StoreError> {
+        let text = "SELECT entry FROM lines WHERE sequence >= $1 ORDER BY sequence LIMIT $2";
+        self.read("a line", text, &[first.into(), count.into()], Row::text)
+    }
+
+    fn head(&mut self, size: u64) -> Result<Option<SignedTreeHead>, StoreError> {
+        let text = "SELECT head FROM heads WHERE size >= $1 ORDER BY size DESC LIMIT 1";
+        let heads = self.read("a head", text, &[size.into()], |row| {
+            SignedTreeHead::from_json(row.text()?.as_bytes()).ok()
+        })?;
+        Ok(heads.into_iter().next())
+    }
+
+    fn node(&mut self, level: u8, place: u64) -> Result<Hash, StoreError> {
+        let text = "SELECT hash FROM nodes WHERE level = $1 AND place = $2";
+        let values = [Value::from(u32::from(level)), place.into()];
+        let nodes = self.read("the tree", text, &values, |row| Some(Hash(row.array()?)))?;
+        nodes
+            .into_iter()
+            .next()
+            .ok_or_else(|| self.damaged("the tree"))
+    }
+}
+
+/// `$first, $first+1, ..`: `count` of them.
+fn places(first: usize, count: usize) -> String {
+    let places: Vec<String> = (first..first + count)
+        .map(|place| format!("${place}"))
+        .collect();
+    places.join(", ")
+}
+
+/// The keys, the last one repeated until there are 2^n: so there are few statements to prepare.
+fn padded(keys: &[Value]) -> Vec<Value> {
+    let mut padded = keys.to_vec();
+    if let Some(last) = keys.last() {
+        padded.resize(keys.len().next_power_of_two(), last.clone());
+    }
+    padded
+}

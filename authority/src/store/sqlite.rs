@@ -1,0 +1,149 @@
+//! SQLite: one file, write-ahead log, every commit on the medium before it returns.
+
+use super::row::{Row, Value};
+use super::sql::{Dialect, Sql, SqlStore};
+use super::{Store, StoreError};
+use crate::custody::create_private;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, params_from_iter};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+
+/// What an SQLite file begins with.
+const MAGIC: [u8; 16] = *b"SQLite format 3\0";
+
+struct Sqlite {
+    connection: Connection,
+    place: String,
+}
+
+/// Opens a store that exists. Changes wait up to `patience` for another writer.
+///
+/// # Errors
+/// [`StoreError::Absent`] when there is no such file; otherwise what SQLite says.
+pub fn open(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError> {
+    let place = path.display().to_string();
+    let mut head = [0; MAGIC.len()];
+    match File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
+        Ok(()) if head == MAGIC => connect(path, patience),
+        // Why before SQLite looks: it takes an empty file for an empty database, and begins to write.
+        Ok(()) => Err(damaged(&place)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(damaged(&place)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().unwrap_or(path);
+            Err(StoreError::Absent(folder.display().to_string()))
+        }
+        Err(error) => Err(unavailable(&place, &error)),
+    }
+}
+
+/// Makes a new, empty store that only its owner may read.
+///
+/// # Errors
+/// When the file exists or cannot be made.
+pub fn create(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError> {
+    create_private(path).map_err(|error| unavailable(&path.display().to_string(), &error))?;
+    connect(path, patience)
+}
+
+fn connect(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError> {
+    let place = path.display().to_string();
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| failed(&place, &error))?;
+    let settle = || {
+        connection.busy_timeout(patience)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "trusted_schema", false)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(())
+    };
+    settle().map_err(|error| failed(&place, &error))?;
+    Ok(Box::new(SqlStore::new(Sqlite { connection, place })))
+}
+
+impl Sql for Sqlite {
+    const DIALECT: Dialect = Dialect {
+        bytes: "BLOB",
+        begin: "BEGIN IMMEDIATE",
+        for_update: "",
+    };
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare_cached(text)?;
+            let columns = statement.column_count();
+            let mut found = statement.query(params_from_iter(values.iter().map(Given)))?;
+            let mut rows = Vec::new();
+            while let Some(row) = found.next()? {
+                let value = |column| Ok(value(row.get_ref(column)?));
+                let values: Result<_, rusqlite::Error> = (0..columns).map(value).collect();
+                rows.push(Row::new(values?));
+            }
+            Ok(rows)
+        };
+        read().map_err(|error| failed(&self.place, &error))
+    }
+
+    fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError> {
+        let run = || {
+            let mut statement = self.connection.prepare_cached(text)?;
+            statement.execute(params_from_iter(values.iter().map(Given)))
+        };
+        run().map(drop).map_err(|error| failed(&self.place, &error))
+    }
+}
+
+struct Given<'v>(&'v Value);
+
+impl ToSql for Given<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self.0 {
+            Value::Null => ValueRef::Null,
+            Value::Number(number) => ValueRef::Integer(*number),
+            Value::Text(text) => ValueRef::Text(text.as_bytes()),
+            Value::Bytes(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// What has no place in our tables reads as nothing, and so as damage.
+fn value(found: ValueRef<'_>) -> Value {
+    match found {
+        ValueRef::Integer(number) => Value::Number(number),
+        ValueRef::Text(text) => String::from_utf8(text.into()).map_or(Value::Null, Value::Text),
+        ValueRef::Blob(bytes) => Value::Bytes(bytes.into()),
+        ValueRef::Null | ValueRef::Real(_) => Value::Null,
+    }
+}
+
+fn failed(place: &str, error: &rusqlite::Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(place.into()),
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(place),
+        _ => unavailable(place, error),
+    }
+}
+
+fn damaged(place: &str) -> StoreError {
+    StoreError::Damaged {
+        place: place.into(),
+        what: "the file".into(),
+    }
+}
+
+fn unavailable(place: &str, error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Unavailable {
+        place: place.into(),
+        reason: error.to_string(),
+    }
+}

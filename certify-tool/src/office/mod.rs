@@ -1,0 +1,39 @@
+//! The authority as a station needs it (ST-13 to ST-15): on this machine, or over the network.
+
+mod here;
+
+pub use here::Here;
+
+use crate::failure::Failure;
+use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
+use authority::{Challenge, Order};
+
+/// How many waiting certificates are of interest.
+pub const MAX_WAITING: u32 = 16;
+
+/// What a station asks of the authority. Every answer is in the ledger before it is given.
+pub trait Office {
+    /// The authority's root certificate.
+    fn root(&self) -> &Certificate;
+
+    /// Plans a certificate and draws the nonce for its request.
+    fn order(&mut self, order: &Order) -> Result<Challenge, Failure>;
+
+    /// Checks a request and signs its certificate.
+    fn issue(&mut self, request: &Request, role: Role, years: u8) -> Result<Certificate, Failure>;
+
+    /// Notes that a holder has stored its certificate.
+    fn delivered(&mut self, holder: &Name) -> Result<(), Failure>;
+
+    /// Certificates of a role that may never have reached their holder, newest first, [`MAX_WAITING`] at most.
+    fn waiting(&mut self, role: Role) -> Result<Vec<Certificate>, Failure>;
+
+    /// The certificate of a holder that may never have reached it.
+    fn waiting_for(&mut self, holder: &Name) -> Result<Option<Certificate>, Failure>;
+
+    /// Whether the authority has certified this name.
+    fn knows(&mut self, holder: &Name) -> Result<bool, Failure>;
+
+    /// The newest status list.
+    fn status_list(&mut self) -> Result<Option<StatusList>, Failure>;
+}
