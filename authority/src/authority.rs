@@ -35,25 +35,27 @@ impl Authority {
     /// A task that is against policy fails alone. With a key, a tree head over all lines is signed as well, once.
     ///
     /// # Errors
-    /// When the step as a whole failed: the store, or a clock behind the ledger. Nothing was done then; or all of it, if the store
-    /// failed at its last moment: a task with a token can be tried again without harm.
+    /// When the store failed. Nothing was done then; or all of it, if it failed at its last moment: a task with a token can be tried
+    /// again without harm.
     pub fn run(
         &mut self,
         tasks: &[Task],
-        key: Option<&mut dyn Signer>,
+        mut key: Option<&mut dyn Signer>,
         entropy: &mut dyn Entropy,
         now: Moment,
-    ) -> Result<Vec<Result<Line, AuthorityError>>, AuthorityError> {
+    ) -> Result<Vec<Result<Line, AuthorityError>>, StoreError> {
         let mut needs = Needs::default();
         tasks.iter().for_each(|task| task.needs(&mut needs));
-        self.step(&needs, key, now, |book, key| {
-            let mut key = key;
-            let mut run = |task: &Task| {
+        let mut book = self.store.begin(&needs)?;
+        let mut results = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            results.push(refuse_behind(&book, now).and_then(|()| {
                 let key = key.as_mut().map(|key| &mut **key as &mut dyn Signer);
-                task.run(book, key, entropy, now)
-            };
-            Ok(tasks.iter().map(&mut run).collect())
-        })
+                task.run(&mut book, key, entropy, now)
+            }));
+        }
+        self.finish(book, key)?;
+        Ok(results)
     }
 
     /// One change of the ledger. If `work` fails, nothing of it stays.
@@ -69,23 +71,32 @@ impl Authority {
             let key = key.as_mut().map(|key| &mut **key as &mut dyn Signer);
             work(&mut book, key)
         });
-        let appended = match &done {
-            Ok(_) if !book.gained.lines.is_empty() => self.store.append(&book).map(Some),
-            _ => Ok(None),
-        };
-        match appended {
-            Ok(Some(root)) => {
-                // A head that cannot be signed now is signed with the next lines.
-                let head = key.and_then(|key| head_over(&book, root, key).ok());
-                self.store.commit(book, head.as_ref())?;
+        match done {
+            Ok(done) => {
+                self.finish(book, key)?;
+                Ok(done)
             }
-            Ok(None) => self.store.abandon(),
             Err(error) => {
                 self.store.abandon();
-                return Err(error.into());
+                Err(error)
             }
         }
-        done
+    }
+
+    /// Makes durable what a book has gained, with a head over it.
+    fn finish(&mut self, book: Book, key: Option<&mut dyn Signer>) -> Result<(), StoreError> {
+        if book.gained.lines.is_empty() {
+            self.store.abandon();
+            return Ok(());
+        }
+        let root = self
+            .store
+            .append(&book)
+            .inspect_err(|_| self.store.abandon());
+        let root = root?;
+        // A head that cannot be signed now is signed with the next lines.
+        let head = key.and_then(|key| head_over(&book, root, key).ok());
+        self.store.commit(book, head.as_ref())
     }
 
     /// Plans a certificate and draws the nonce for its request. The challenge is in the ledger when this returns.

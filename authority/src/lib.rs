@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`Authority`] | an open authority: every job in one durable step; in a folder by `folder` |
 //! | [`job`] | what can be asked for, also many at once, and only once each |
+//! | [`clerk`] | many who ask at once, written together |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `status` | revocation and the signed status list |
 //! | [`custody`] | the private key |
@@ -25,6 +26,7 @@ mod account;
 mod audit;
 mod authority;
 mod book;
+pub mod clerk;
 pub mod custody;
 mod error;
 mod folder;

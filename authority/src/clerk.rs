@@ -1,0 +1,141 @@
+//! The one hand that writes: many ask at once, their tasks are written together.
+//!
+//! While one step reaches the medium the next tasks gather, and go in one step of their own. So the cost of a durable write is shared by
+//! all who wait for it, and nobody waits longer than two steps.
+
+use crate::authority::Authority;
+use crate::custody::Signer;
+use crate::error::AuthorityError;
+use crate::job::Task;
+use crate::ledger::Line;
+use crate::moment::Moment;
+use crate::store::StoreError;
+use apdu::crypto::Entropy;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+
+/// Most tasks in one step.
+const BATCH: usize = 64;
+/// Most tasks that wait.
+const QUEUE: usize = 1_024;
+
+/// Why a task was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ClerkError {
+    /// Policy, or what the task needs.
+    #[error(transparent)]
+    Task(#[from] AuthorityError),
+    /// The store failed. Whether the task was done is known by asking again with its token.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The clock gives no date, or randomness is missing.
+    #[error("the clock of the authority's machine is wrong")]
+    Clock,
+    /// More tasks wait than can be kept.
+    #[error("too many tasks wait; try again later")]
+    Full,
+    /// The clerk has stopped.
+    #[error("the authority is stopping; try again later")]
+    Stopping,
+}
+
+/// What the clerk needs from its machine.
+pub trait Machine: Send {
+    /// The time; `None` if the clock cannot be right.
+    fn now(&mut self) -> Option<Moment>;
+    /// Randomness.
+    fn entropy(&mut self) -> &mut dyn Entropy;
+}
+
+struct Asked {
+    task: Task,
+    answer: SyncSender<Result<Line, ClerkError>>,
+}
+
+/// A thread that owns the authority's key and its way to the store. Dropping it ends the thread, when all who wait have their answers.
+pub struct Clerk {
+    ask: Option<SyncSender<Asked>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Clerk {
+    /// Sets a clerk to work.
+    pub fn start(authority: Authority, key: Box<dyn Signer>, machine: Box<dyn Machine>) -> Self {
+        let (ask, asked) = sync_channel(QUEUE);
+        let thread = thread::spawn(move || work(authority, key, machine, &asked));
+        Self {
+            ask: Some(ask),
+            thread: Some(thread),
+        }
+    }
+
+    /// Has a task done; returns when its line is durable.
+    ///
+    /// # Errors
+    /// [`ClerkError`]: nothing was done, except as said at [`ClerkError::Store`].
+    pub fn ask(&self, task: Task) -> Result<Line, ClerkError> {
+        let (answer, answered) = sync_channel(1);
+        let ask = self.ask.as_ref().ok_or(ClerkError::Stopping)?;
+        ask.try_send(Asked { task, answer })
+            .map_err(|error| match error {
+                TrySendError::Full(_) => ClerkError::Full,
+                TrySendError::Disconnected(_) => ClerkError::Stopping,
+            })?;
+        answered.recv().unwrap_or(Err(ClerkError::Stopping))
+    }
+}
+
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        self.ask = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join(); // a thread that panicked has told so
+        }
+    }
+}
+
+fn work(
+    mut authority: Authority,
+    mut key: Box<dyn Signer>,
+    mut machine: Box<dyn Machine>,
+    asked: &Receiver<Asked>,
+) {
+    while let Ok(first) = asked.recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(next) = asked.try_recv()
+        {
+            batch.push(next);
+        }
+        let (tasks, answers): (Vec<_>, Vec<_>) = batch
+            .into_iter()
+            .map(|asked| (asked.task, asked.answer))
+            .unzip();
+        let results = match machine.now() {
+            None => Err(ClerkError::Clock),
+            Some(now) => authority
+                .run(&tasks, Some(key.as_mut()), machine.entropy(), now)
+                .map_err(ClerkError::Store),
+        };
+        match results {
+            Ok(results) => {
+                for (answer, result) in answers.iter().zip(results) {
+                    let _ = answer.send(result.map_err(Into::into)); // whoever asked may have gone
+                }
+            }
+            Err(error) => {
+                for answer in &answers {
+                    let _ = answer.send(Err(again(&error)));
+                }
+            }
+        }
+    }
+}
+
+/// The same error once more.
+fn again(error: &ClerkError) -> ClerkError {
+    match error {
+        ClerkError::Store(error) => ClerkError::Store(error.clone()),
+        _ => ClerkError::Clock,
+    }
+}
