@@ -13,6 +13,7 @@ from generator import primitives as p
 from generator import protocol as proto
 from generator import session as life
 from generator import tree_cases as ledger
+from oracle.judge import judge
 
 FOLDER = pathlib.Path(__file__).parent / "vectors"
 
@@ -297,6 +298,11 @@ def main():
             stale.append(name)
     if stale:
         sys.exit("these files are not what docs/protocol.md and docs/ledger.md say: " + ", ".join(stale))
+    # Why here: the two programs were written apart, and where they disagree the text says too little.
+    judged, wrong = judge(json.loads((FOLDER / "tree.json").read_text()))
+    if wrong:
+        sys.exit("the second implementation judges otherwise:\n" + "\n".join(wrong))
+    print(f"{judged} rows about the ledger judged alike by the second implementation")
     print(f"{len(FILES)} vector files {'agree' if check else 'written'}")
 
 
