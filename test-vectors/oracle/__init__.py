@@ -1,4 +1,4 @@
-"""A second implementation of docs/protocol.md, both ends, written from the text alone.
+"""A second implementation of docs/protocol.md, both ends, and a verifier for docs/ledger.md, written from the text alone.
 
 | module | sections | what lives there |
 |---|---|---|
@@ -18,6 +18,9 @@
 | session | 10.3, 11, 14 | the terminal's commands in a session |
 | station | 11.8 | the terminal's side of personalisation |
 | reader | - | vpcd at both ends, PC/SC |
+| tree | docs/ledger.md | the ledger's tree, signed heads, receipts |
+| receipt | docs/ledger.md | verifies a receipt offline: `python3 -m oracle.receipt ROOT.cvcert RECEIPT.json` |
+| judge | docs/ledger.md | judges the vectors of the tree |
 | peer | - | cards and terminals for another program, by lines of JSON |
 
 Nothing here does I/O but `reader`, `peer` and the command line; randomness is a function that is handed in. It exists to find out

@@ -17,12 +17,11 @@ import getpass
 import os
 import pathlib
 import pickle
-import re
 import sys
 
 from .card import Card
 from .memory import Memory
-from .papers import Certificate, Request, StatusList
+from .papers import Certificate, Request, StatusList, unarmoured
 from .peer import FAILURES, Peer, failed
 from .primitives import BadPoint
 from .reader import drive, insert, reader
@@ -33,9 +32,7 @@ from .tlv import Malformed
 
 
 def read_paper(path):
-    raw = pathlib.Path(path).read_bytes()
-    armour = re.search(rb"-----BEGIN [A-Z ]+-----(.*?)-----END", raw, re.DOTALL)
-    return base64.b64decode(armour[1]) if armour else raw
+    return unarmoured(pathlib.Path(path).read_bytes())
 
 
 def pem(label, raw):

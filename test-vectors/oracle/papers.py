@@ -1,5 +1,6 @@
 """Signed papers: certificates, requests, links, roots (section 7) and status lists (section 13); dates and names (section 2)."""
 
+import base64
 import datetime
 import re
 
@@ -11,6 +12,12 @@ ROLE_ID, REQUEST_ID = bytes.fromhex("88370301"), bytes.fromhex("88370302")
 AUTHORITY, CARD, TERMINAL = 0xC0, 0x01, 0x02
 # The parameters of P-256 as a root has them, objects 81 to 85.
 PARAMETERS = [value.to_bytes(32, "big") for value in (p.P, p.P - 3, p.B)] + [p.G, p.N.to_bytes(32, "big")]
+
+
+def unarmoured(raw):
+    """The bytes of a paper that is PEM or plain."""
+    armour = re.search(rb"-----BEGIN [A-Z ]+-----(.*?)-----END", raw, re.DOTALL)
+    return base64.b64decode(armour[1]) if armour else raw
 
 
 def name(value):

@@ -1,4 +1,4 @@
-//! Known answers made by `generate.py` from `docs/protocol.md` alone, and the way to read them.
+//! Known answers made by `generate.py` from `docs/protocol.md` and `docs/ledger.md` alone, and the way to read them.
 //!
 //! The shape is Wycheproof's: a file has groups, a group has numbered tests with a comment and a result. Only tests depend
 //! on this crate.
@@ -26,6 +26,9 @@ pub const KEY_SCHEDULE: &str = include_str!("../vectors/key_schedule.json");
 pub const SECURE_MESSAGING: &str = include_str!("../vectors/secure_messaging.json");
 /// `vectors/session.json`: a card's life in bytes, with the randomness of both ends.
 pub const SESSION: &str = include_str!("../vectors/session.json");
+
+/// `vectors/tree.json`: the ledger's tree, from `docs/ledger.md`: roots, proofs, heads, receipts.
+pub const TREE: &str = include_str!("../vectors/tree.json");
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -65,6 +68,14 @@ impl Fields {
         bytes
             .try_into()
             .unwrap_or_else(|_| panic!("{name} is not {N} bytes"))
+    }
+
+    /// A list of texts.
+    pub fn texts(&self, name: &str) -> Vec<&str> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        let list = list.unwrap_or_else(|| panic!("no list {name}"));
+        let text = |entry| Value::as_str(entry).unwrap_or_else(|| panic!("{entry} is no text"));
+        list.iter().map(text).collect()
     }
 
     /// A list of objects.
