@@ -136,6 +136,32 @@ fn a_consistency_proof_with_any_bit_or_hash_changed_is_refused() {
 }
 
 #[test]
+fn a_proof_with_levels_missing_is_refused_although_its_roots_match() {
+    let leaves = leaves(64);
+    let nodes = nodes(&leaves);
+    let mut cases = 0;
+    for second in 1..=32 {
+        let last = root(second, &nodes).unwrap();
+        let larger = (2 * second).next_power_of_two() + 1; // at least one level more
+        for first in 1..second {
+            let earlier = root(first, &nodes).unwrap();
+            let proof = consistency(first, second, &nodes).unwrap();
+            let verified = verify_consistency(first, &earlier, larger, &last, &proof);
+            let found = proof.len();
+            let refused = Err(ProofFault::Length { found });
+            assert_eq!(verified, refused, "{first} of {second}");
+            cases += 1;
+        }
+        let path = inclusion(0, second, &nodes).unwrap();
+        let verified = verify_inclusion(&leaves[0], 0, larger, &path, &last);
+        let found = path.len();
+        assert_eq!(verified, Err(ProofFault::Length { found }), "{second}");
+        cases += 1;
+    }
+    assert_eq!(cases, 32 * 31 / 2 + 32);
+}
+
+#[test]
 fn equal_and_empty_trees_need_their_roots_and_no_proof() {
     let (one, other) = (leaf_hash(b"one"), leaf_hash(b"other"));
     let empty = Hash::EMPTY;

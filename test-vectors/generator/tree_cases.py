@@ -68,6 +68,8 @@ def inclusions():
             rows.append(inclusion_row(f"{m} of {n}: index {wrong}", wrong, n, leaf, hashes, root))
         rows.append(inclusion_row(f"{m} of {n}: another leaf", m, n, flip(leaf), hashes, root))
         rows.append(inclusion_row(f"{m} of {n}: another root", m, n, leaf, hashes, flip(root)))
+    for m, n, wrong in [(0, 1, 2), (0, 2, 4), (1, 2, 3), (3, 8, 16)]:
+        rows.append(inclusion_row(f"{m} of {n}, said to be of {wrong}: the root matches, levels are missing", m, wrong, LEAVES[m], t.path(m, first(n)), first(n).mth()))
     rows.append(inclusion_row("0 of an empty tree", 0, 0, LEAVES[0], [], t.sha256(b"")))
     for m, n in [(0, 2**32), (2**32, 2**32 + 1), (2**63 - 1, 2**63), (2**63, 2**63 + 1), (0, LARGEST), (LARGEST - 1, LARGEST), (2**53 + 1, LARGEST)]:
         d = t.Alike(n)
@@ -104,6 +106,9 @@ def consistencies():
             liar = t.Entries(changed, 0, n)
             rows.append(row(": past changed", m, one, n, liar.mth(), t.proof(m, liar)))
     empty, five = t.sha256(b""), first(5).mth()
+    for m, n, wrong in [(1, 2, 4), (2, 4, 16), (4, 7, 32), (6, 8, 64)]:
+        one, two = first(m).mth(), first(n).mth()
+        rows.append(consistency_row(f"{m} to {n}, said to be to {wrong}: both roots match, levels are missing", m, one, wrong, two, t.proof(m, first(n))))
     rows += [
         consistency_row("0 to 0", 0, empty, 0, empty, [], "valid"),
         consistency_row("0 to 5", 0, empty, 5, five, [], "valid"),
