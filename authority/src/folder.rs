@@ -2,11 +2,11 @@
 
 use crate::authority::{Authority, head_over};
 use crate::book::Book;
-use crate::custody::{CustodyError, Signer as _, SigningKey, create_private};
+use crate::custody::{CustodyError, Signer, SigningKey, create_private};
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Line};
 use crate::moment::{Moment, last_day};
-use crate::store::sqlite;
+use crate::store::{Store, sqlite};
 use apdu::certificate::{Certificate, CertificateFields, Name, Role};
 use apdu::crypto::Entropy;
 use std::fs::{self, DirBuilder, File};
@@ -105,6 +105,30 @@ fn build(
     now: Moment,
 ) -> Result<(), AuthorityError> {
     let mut key = SigningKey::create(&folder.join(KEY_FILE), passphrase, entropy)?;
+    let mut store = sqlite::create(&folder.join(STORE_FILE), Duration::ZERO)?;
+    let root = found(store.as_mut(), name, years, &mut key, now)?;
+    let path = folder.join(ROOT_FILE);
+    create_private(&path)
+        .and_then(|mut file| {
+            file.write_all(root.encoded())?;
+            file.sync_all()
+        })
+        .map_err(|error| failed(&path, error))?;
+    drop(store); // its log is merged into the file
+    sync_folder(folder)
+}
+
+/// Makes an authority in an empty store: the root certificate, self-signed for so many years, and the first line of the ledger.
+///
+/// # Errors
+/// When there is an authority already, or the key or the store fails.
+pub fn found(
+    store: &mut dyn Store,
+    name: Name,
+    years: u8,
+    key: &mut dyn Signer,
+    now: Moment,
+) -> Result<Certificate, AuthorityError> {
     let fields = CertificateFields {
         issuer: name,
         holder: name,
@@ -116,25 +140,16 @@ fn build(
     };
     let signature = key.sign(&fields.encode_body())?;
     let root = Certificate::assemble(fields, signature);
-    let path = folder.join(ROOT_FILE);
-    create_private(&path)
-        .and_then(|mut file| {
-            file.write_all(root.encoded())?;
-            file.sync_all()
-        })
-        .map_err(|error| failed(&path, error))?;
     let event = Event::Root {
         holder: name,
         key_id: root.key_id(),
         certificate: root.clone(),
     };
     let first = Line::write(1, now.unix_seconds(), None, event)?;
-    let mut store = sqlite::create(&folder.join(STORE_FILE), Duration::ZERO)?;
     let book = Book::empty(root, 1, now.unix_seconds());
-    let head = head_over(&book, first.hash(), &mut key)?; // a tree of one leaf: the leaf is its root
+    let head = head_over(&book, first.hash(), key)?; // a tree of one leaf: the leaf is its root
     store.found(&first, &book.root, Some(&head))?;
-    drop(store); // its log is merged into the file
-    sync_folder(folder)
+    Ok(book.root)
 }
 
 fn sync_folder(folder: &Path) -> Result<(), AuthorityError> {

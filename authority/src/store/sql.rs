@@ -13,8 +13,6 @@ use std::collections::HashMap;
 pub(super) struct Dialect {
     /// The type of byte strings.
     pub bytes: &'static str,
-    /// Begins a change.
-    pub begin: &'static str,
     /// Locks a row that was read.
     pub for_update: &'static str,
 }
@@ -25,6 +23,15 @@ pub(super) trait Sql: Send {
 
     /// Which database, for messages.
     fn place(&self) -> &str;
+
+    /// Begins a change.
+    fn begin(&mut self) -> Result<(), StoreError>;
+
+    /// Ends it: durable when this returns.
+    fn commit(&mut self) -> Result<(), StoreError>;
+
+    /// Ends it without a trace. If even that fails, the connection is of no use, and the next change says so.
+    fn rollback(&mut self);
 
     fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError>;
 
@@ -321,7 +328,7 @@ impl<S: Sql> SqlStore<S> {
         let values = [book.lines().into(), book.last_time.into()];
         self.sql
             .execute("UPDATE tail SET size = $1, time = $2", &values)?;
-        self.sql.execute("COMMIT", &[])
+        self.sql.commit()
     }
 }
 
@@ -332,7 +339,7 @@ impl<S: Sql> Store for SqlStore<S> {
         root: &Certificate,
         head: Option<&SignedTreeHead>,
     ) -> Result<(), StoreError> {
-        self.sql.execute(S::DIALECT.begin, &[])?;
+        self.sql.begin()?;
         self.changing = true;
         let mut make = || {
             for table in TABLES {
@@ -348,7 +355,7 @@ impl<S: Sql> Store for SqlStore<S> {
             let text = "INSERT INTO tail (id, version, size, time, root) VALUES (1, $1, 1, $2, $3)";
             self.sql.execute(text, &values)?;
             self.write_head(head)?;
-            self.sql.execute("COMMIT", &[])
+            self.sql.commit()
         };
         let made = make();
         if made.is_err() {
@@ -364,7 +371,7 @@ impl<S: Sql> Store for SqlStore<S> {
 
     fn begin(&mut self, needs: &Needs) -> Result<Book, StoreError> {
         self.abandon();
-        self.sql.execute(S::DIALECT.begin, &[])?;
+        self.sql.begin()?;
         self.changing = true;
         self.load(needs).inspect_err(|_| self.abandon())
     }
@@ -385,8 +392,7 @@ impl<S: Sql> Store for SqlStore<S> {
     fn abandon(&mut self) {
         if self.changing {
             self.changing = false;
-            // If even this fails, the connection is of no use, and the next change says so.
-            let _ = self.sql.execute("ROLLBACK", &[]);
+            self.sql.rollback();
         }
     }
 

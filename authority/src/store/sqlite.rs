@@ -70,12 +70,23 @@ fn connect(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError
 impl Sql for Sqlite {
     const DIALECT: Dialect = Dialect {
         bytes: "BLOB",
-        begin: "BEGIN IMMEDIATE",
         for_update: "",
     };
 
     fn place(&self) -> &str {
         &self.place
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.execute("BEGIN IMMEDIATE", &[])
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        self.execute("COMMIT", &[])
+    }
+
+    fn rollback(&mut self) {
+        let _ = self.execute("ROLLBACK", &[]);
     }
 
     fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
@@ -130,6 +141,7 @@ fn failed(place: &str, error: &rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy(place.into()),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(place),
+        _ if error.to_string().starts_with("no such table") => StoreError::Absent(place.into()),
         _ => unavailable(place, error),
     }
 }

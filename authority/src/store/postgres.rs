@@ -1,0 +1,210 @@
+//! PostgreSQL: several authorities' services share one store; the row lock on the ledger's end makes them take turns.
+
+use super::row::{Row, Value};
+use super::sql::{Dialect, Sql, SqlStore};
+use super::{Store, StoreError};
+use postgres::error::SqlState;
+use postgres::types::{ToSql, Type};
+use postgres::{Client, Config, Error, NoTls, Statement};
+use std::collections::HashMap;
+use std::time::Duration;
+
+/// Most statements that stay prepared.
+const PREPARED: usize = 256;
+
+/// A connection that comes back after it was lost, but never within a change.
+struct Postgres {
+    config: Config,
+    place: String,
+    patience: Duration,
+    connection: Option<Connection>,
+    changing: bool,
+}
+
+struct Connection {
+    client: Client,
+    prepared: HashMap<String, Statement>,
+}
+
+/// Opens the store that a `postgres://` URL names, or a string of `key=value` words as libpq takes it. Changes wait up to `patience` for
+/// another writer. The connection itself is not protected: use a socket, loopback, or a tunnel.
+///
+/// # Errors
+/// When the text is no address, or nobody answers there.
+pub fn open(address: &str, patience: Duration) -> Result<Box<dyn Store>, StoreError> {
+    // Why not its own words: an address may hold a password, and the error may repeat it.
+    let config: Config = address.parse().map_err(|_| StoreError::Unavailable {
+        place: "the PostgreSQL store".into(),
+        reason: "its address is not understood; postgres://user@host/database is one".into(),
+    })?;
+    let database = config.get_dbname().unwrap_or_default();
+    let place = format!("PostgreSQL database {database}");
+    let mut postgres = Postgres {
+        config,
+        place,
+        patience,
+        connection: None,
+        changing: false,
+    };
+    postgres.connection()?;
+    Ok(Box::new(SqlStore::new(postgres)))
+}
+
+impl Postgres {
+    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
+        let lost = |connection: &Connection| connection.client.is_closed();
+        if self.connection.as_ref().is_some_and(lost) {
+            self.connection = None;
+        }
+        if self.connection.is_none() {
+            if self.changing {
+                return Err(self.unavailable(&"the connection was lost within a change"));
+            }
+            let connected = self.connect();
+            self.connection = Some(connected.map_err(|error| self.failed(&error))?);
+        }
+        match &mut self.connection {
+            Some(connection) => Ok(connection),
+            None => Err(StoreError::Absent(self.place.clone())),
+        }
+    }
+
+    fn connect(&self) -> Result<Connection, Error> {
+        let mut client = self.config.connect(NoTls)?;
+        let patience = self.patience.as_millis().max(1);
+        client.batch_execute(&format!(
+            "SET synchronous_commit TO on; SET lock_timeout TO {patience}; SET client_min_messages TO error"
+        ))?;
+        Ok(Connection {
+            client,
+            prepared: HashMap::new(),
+        })
+    }
+
+    fn run<T>(
+        &mut self,
+        text: &str,
+        values: &[Value],
+        run: impl FnOnce(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection()?;
+        let outcome = connection.statement(text).and_then(|statement| {
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(as_sql).collect();
+            run(&mut connection.client, &statement, &values)
+        });
+        outcome.map_err(|error| self.failed(&error))
+    }
+
+    fn plain(&mut self, text: &str) -> Result<(), StoreError> {
+        let done = self.connection()?.client.batch_execute(text);
+        done.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &Error) -> StoreError {
+        let code = error.code();
+        if code == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+            StoreError::Busy(self.place.clone())
+        } else if code == Some(&SqlState::UNDEFINED_TABLE) {
+            StoreError::Absent(self.place.clone())
+        } else if let Some(database) = error.as_db_error() {
+            self.unavailable(&database.message())
+        } else {
+            self.unavailable(error)
+        }
+    }
+
+    fn unavailable(&self, reason: &dyn std::fmt::Display) -> StoreError {
+        StoreError::Unavailable {
+            place: self.place.clone(),
+            reason: reason.to_string(),
+        }
+    }
+}
+
+impl Connection {
+    fn statement(&mut self, text: &str) -> Result<Statement, Error> {
+        if let Some(statement) = self.prepared.get(text) {
+            return Ok(statement.clone());
+        }
+        if self.prepared.len() >= PREPARED {
+            self.prepared.clear();
+        }
+        let statement = self.client.prepare(text)?;
+        self.prepared.insert(text.into(), statement.clone());
+        Ok(statement)
+    }
+}
+
+impl Sql for Postgres {
+    const DIALECT: Dialect = Dialect {
+        bytes: "BYTEA",
+        for_update: " FOR UPDATE",
+    };
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn begin(&mut self) -> Result<(), StoreError> {
+        self.changing = false;
+        self.plain("BEGIN")?;
+        self.changing = true;
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let done = self.plain("COMMIT");
+        self.changing = false;
+        done
+    }
+
+    fn rollback(&mut self) {
+        let done = self.plain("ROLLBACK");
+        self.changing = false;
+        if done.is_err() {
+            self.connection = None; // whatever it was doing ends with it
+        }
+    }
+
+    fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.run(text, values, |client, statement, values| {
+            let rows = client.query(statement, values)?;
+            Ok(rows.iter().map(row).collect())
+        })
+    }
+
+    fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError> {
+        self.run(text, values, |client, statement, values| {
+            client.execute(statement, values).map(drop)
+        })
+    }
+}
+
+fn as_sql(value: &Value) -> &(dyn ToSql + Sync) {
+    match value {
+        Value::Null => &None::<String>,
+        Value::Number(number) => number,
+        Value::Text(text) => text,
+        Value::Bytes(bytes) => bytes,
+    }
+}
+
+/// What has no place in our tables reads as nothing, and so as damage.
+fn row(row: &postgres::Row) -> Row {
+    let value = |(place, column): (usize, &postgres::Column)| {
+        let found = match *column.type_() {
+            Type::INT8 => row
+                .try_get(place)
+                .map(|found: Option<i64>| found.map(Value::Number)),
+            Type::TEXT => row
+                .try_get(place)
+                .map(|found: Option<String>| found.map(Value::Text)),
+            Type::BYTEA => row
+                .try_get(place)
+                .map(|found: Option<Vec<u8>>| found.map(Value::Bytes)),
+            _ => Ok(None),
+        };
+        found.ok().flatten().unwrap_or(Value::Null)
+    };
+    Row::new(row.columns().iter().enumerate().map(value).collect())
+}

@@ -1,0 +1,325 @@
+//! The same for every store: SQLite and PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "a test may stop")]
+
+#[cfg(feature = "postgres")]
+#[path = "support/postgres.rs"]
+mod server;
+mod support;
+
+use apdu::certificate::Role;
+use apdu::crypto::PrivateKey;
+use apdu::crypto::{Entropy, PublicKey};
+use authority::clerk::{Clerk, Machine};
+use authority::custody::{CustodyError, Signer};
+use authority::job::{Job, Task};
+use authority::store::{Needs, Store, StoreError, Token, sqlite};
+use authority::{
+    Application, Authority, AuthorityError, Challenge, Moment, NameOrder, Order, Scope, found,
+};
+use std::collections::BTreeSet;
+use std::thread;
+use std::time::Duration;
+use support::{START, Tape, at, name, request};
+
+/// A way to open one store again and again; the first one is empty.
+type Open<'o> = &'o (dyn Fn(Duration) -> Result<Box<dyn Store>, StoreError> + Sync);
+
+const PATIENT: Duration = Duration::from_secs(60);
+
+/// A key in memory.
+struct Key(PrivateKey);
+
+impl Signer for Key {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
+        Ok(self.0.sign(message))
+    }
+}
+
+fn key() -> Key {
+    Key(PrivateKey::generate(&mut Tape(5)).unwrap())
+}
+
+fn authority(open: Open<'_>) -> Authority {
+    Authority::new(open(PATIENT).unwrap()).unwrap()
+}
+
+fn order(prefix: &str) -> Order {
+    Order {
+        role: Role::Card,
+        name: NameOrder::NextOf(prefix.into()),
+    }
+}
+
+fn an_authority_is_founded_once(open: Open<'_>) {
+    let root = name("ZZTALLYROOT00001");
+    let empty = Authority::new(open(PATIENT).unwrap());
+    assert!(matches!(empty.map(drop), Err(StoreError::Absent(_))));
+    let made = found(
+        open(PATIENT).unwrap().as_mut(),
+        root,
+        15,
+        &mut key(),
+        at(START),
+    )
+    .unwrap();
+    let again = found(
+        open(PATIENT).unwrap().as_mut(),
+        root,
+        15,
+        &mut key(),
+        at(START),
+    );
+    assert!(again.is_err(), "a second root");
+    let mut authority = authority(open);
+    assert_eq!(*authority.root(), made);
+    assert_eq!(authority.audit().unwrap().lines, 1);
+}
+
+fn everything_is_kept_and_proved(open: Open<'_>) {
+    let mut first = authority(open);
+    let early = first.head().unwrap();
+    let (mut tape, mut key) = (Tape(10), key());
+    for number in 0..5 {
+        let challenge = first.order(&order("ZZKEPT"), &mut tape, at(START)).unwrap();
+        let own = PrivateKey::generate(&mut tape).unwrap();
+        let request = request(&challenge, &own);
+        first
+            .issue(&mut key, &request, Role::Card, None, at(START))
+            .unwrap();
+        if number > 2 {
+            first.delivered(&challenge.holder, at(START)).unwrap();
+        }
+    }
+    first
+        .revoke(
+            &name("ZZKEPT00001"),
+            "lost \"on\" the train \u{202e}",
+            at(START),
+        )
+        .unwrap();
+    first.publish(&mut key, Scope::Revoked, at(START)).unwrap();
+    drop(first);
+    let mut second = authority(open);
+    second.audit().unwrap();
+    let list = second.status_list().unwrap().unwrap();
+    let holder = second.holder(&name("ZZKEPT00001")).unwrap();
+    assert!(list.revokes(&holder.certificate.holder_hash()));
+    let waiting = second.waiting(Role::Card, 9).unwrap();
+    let waiting: Vec<_> = waiting
+        .iter()
+        .map(|holder| holder.certificate.claims().holder)
+        .collect();
+    assert_eq!(
+        waiting,
+        [name("ZZKEPT00003"), name("ZZKEPT00002")],
+        "newest first"
+    );
+    let page = second.holders(Some(&name("ZZKEPT00002")), 2).unwrap();
+    let page: Vec<_> = page
+        .iter()
+        .map(|holder| holder.certificate.claims().holder)
+        .collect();
+    assert_eq!(page, [name("ZZKEPT00003"), name("ZZKEPT00004")]);
+    let root_key = second.root().claims().key.clone();
+    for number in 1..=5 {
+        let receipt = second
+            .receipt(&name(&format!("ZZKEPT{number:05}")))
+            .unwrap();
+        receipt.verify(&root_key).unwrap();
+    }
+    let late = second.head().unwrap();
+    let proof = second.consistency(early.head.size, late.head.size).unwrap();
+    proof.verify(&early.head, &late.head).unwrap();
+    assert!(
+        second
+            .consistency(late.head.size, late.head.size + 1)
+            .is_err()
+    );
+    assert!(second.consistency(0, late.head.size).is_err());
+}
+
+fn a_change_that_is_abandoned_or_dropped_leaves_nothing(open: Open<'_>) {
+    let before = authority(open).audit().unwrap();
+    let mut store = open(PATIENT).unwrap();
+    store.begin(&Needs::default()).unwrap();
+    let other = open(Duration::from_millis(1))
+        .unwrap()
+        .begin(&Needs::default());
+    assert!(
+        matches!(other.map(drop), Err(StoreError::Busy(_))),
+        "one writer at a time"
+    );
+    store.abandon();
+    let book = store.begin(&Needs::default()).unwrap();
+    store.append(&book).unwrap();
+    drop(store);
+    let mut after = authority(open);
+    assert_eq!(after.audit().unwrap(), before);
+    after
+        .order(&order("ZZAFTER"), &mut Tape(99), at(START))
+        .unwrap();
+}
+
+struct Fixed(Tape);
+
+impl Machine for Fixed {
+    fn now(&mut self) -> Option<Moment> {
+        Some(at(START))
+    }
+
+    fn entropy(&mut self) -> &mut dyn Entropy {
+        &mut self.0
+    }
+}
+
+/// Two instances, four stations each, every request sent twice, once to each instance.
+fn two_instances_issue_at_once_and_nothing_twice(open: Open<'_>) {
+    let lines = authority(open).size().unwrap();
+    let clerks = [1 << 50, 1 << 51].map(|tape| {
+        Clerk::start(
+            authority(open),
+            Box::new(key()),
+            Box::new(Fixed(Tape(tape))),
+        )
+    });
+    let station = |number: u64| {
+        let clerks = &clerks;
+        move || -> Vec<_> {
+            let mut keys = Tape(number << 40);
+            let client = format!("LINE{number}");
+            let both = |word: String, job: Job| {
+                let token = Some(Token {
+                    client: client.clone(),
+                    word,
+                });
+                let by = Some(client.clone());
+                let task = Task { job, by, token };
+                let home = usize::from(number.is_multiple_of(2));
+                let first = clerks[home].ask(task.clone()).unwrap();
+                assert_eq!(clerks[1 - home].ask(task).unwrap(), first);
+                first
+            };
+            (0..10)
+                .map(|round| {
+                    let line = both(format!("a{round}"), Job::Order(order("ZZBOTH")));
+                    let challenge = Challenge::of(&line, name("ZZTALLYROOT00001")).unwrap();
+                    let own = PrivateKey::generate(&mut keys).unwrap();
+                    let application = Application {
+                        request: request(&challenge, &own),
+                        role: Role::Card,
+                        years: None,
+                    };
+                    both(format!("b{round}"), Job::Issue(Box::new(application)));
+                    challenge.holder
+                })
+                .collect()
+        }
+    };
+    let names: BTreeSet<_> = thread::scope(|scope| {
+        let stations: Vec<_> = (1..=8).map(|number| scope.spawn(station(number))).collect();
+        let names = stations
+            .into_iter()
+            .flat_map(|station| station.join().unwrap());
+        names.collect()
+    });
+    assert_eq!(names.len(), 80);
+    drop(clerks);
+    let audit = authority(open).audit().unwrap();
+    assert_eq!(audit.lines, lines + 160);
+}
+
+fn a_nonce_answered_on_one_instance_is_used_up_on_the_other(open: Open<'_>) {
+    let [mut one, mut other] = [authority(open), authority(open)];
+    let mut tape = Tape(777);
+    let challenge = one.order(&order("ZZONCE"), &mut tape, at(START)).unwrap();
+    let first = request(&challenge, &PrivateKey::generate(&mut tape).unwrap());
+    let second = request(&challenge, &PrivateKey::generate(&mut tape).unwrap());
+    one.issue(&mut key(), &first, Role::Card, None, at(START))
+        .unwrap();
+    let refused = other.issue(&mut key(), &second, Role::Card, None, at(START));
+    assert!(matches!(
+        refused,
+        Err(AuthorityError::Request(authority::Refused::UsedNonce))
+    ));
+}
+
+/// All of it, in one order: each part finds what the one before left.
+fn suite(open: Open<'_>) {
+    an_authority_is_founded_once(open);
+    everything_is_kept_and_proved(open);
+    a_change_that_is_abandoned_or_dropped_leaves_nothing(open);
+    a_nonce_answered_on_one_instance_is_used_up_on_the_other(open);
+    two_instances_issue_at_once_and_nothing_twice(open);
+}
+
+#[test]
+fn sqlite_keeps_what_a_store_promises() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("authority.db");
+    drop(sqlite::create(&path, PATIENT).unwrap());
+    suite(&|patience| sqlite::open(&path, patience));
+}
+
+#[cfg(feature = "postgres")]
+mod postgres {
+    use super::*;
+    use crate::server::Server;
+    use authority::store::postgres;
+
+    #[test]
+    fn postgresql_keeps_what_a_store_promises() {
+        let Some(server) = Server::start() else {
+            return;
+        };
+        let address = server.database("suite");
+        suite(&|patience| postgres::open(&address, patience));
+        a_database_that_goes_away_is_named_and_comes_back(&server);
+    }
+
+    fn a_database_that_goes_away_is_named_and_comes_back(server: &Server) {
+        let address = server.database("gone");
+        let open = |patience| postgres::open(&address, patience);
+        let root = name("ZZTALLYROOT00001");
+        found(
+            open(PATIENT).unwrap().as_mut(),
+            root,
+            15,
+            &mut key(),
+            at(START),
+        )
+        .unwrap();
+        let mut authority = authority(&open);
+        let mut tape = Tape(5_000);
+        authority
+            .order(&order("ZZGONE"), &mut tape, at(START))
+            .unwrap();
+        server.kill();
+        let gone = authority.order(&order("ZZGONE"), &mut tape, at(START));
+        assert!(
+            matches!(
+                gone,
+                Err(AuthorityError::Store(StoreError::Unavailable { .. }))
+            ),
+            "{gone:?}"
+        );
+        assert!(postgres::open(&address, PATIENT).is_err());
+        server.up();
+        let back = authority
+            .order(&order("ZZGONE"), &mut tape, at(START))
+            .unwrap();
+        assert_eq!(back.holder, name("ZZGONE00002"));
+        authority.audit().unwrap();
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_without_repeating_its_password() {
+        let Err(error) = postgres::open("postgres://tally:hunter2@", PATIENT) else {
+            panic!("opened");
+        };
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+}
