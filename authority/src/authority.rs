@@ -1,7 +1,7 @@
-//! An authority in a folder: `root.cvcert`, `key.pem`, `ledger.jsonl`.
+//! An authority in a folder: `root.cvcert`, `key.pem` or `key.uri`, `ledger.jsonl`.
 
 use crate::book::{Book, Holder};
-use crate::custody::{CustodyError, SigningKey, create_private};
+use crate::custody::{Custody, CustodyError, NewKey, Signer, create_private};
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Fault, Ledger, LedgerError, Line, LineHash};
 use crate::moment::{Moment, last_day};
@@ -19,7 +19,6 @@ use std::time::Duration;
 
 /// The root certificate's file, DER.
 pub const ROOT_FILE: &str = "root.cvcert";
-const KEY_FILE: &str = "key.pem";
 const LEDGER_FILE: &str = "ledger.jsonl";
 
 /// An open authority. One process holds it at a time.
@@ -55,6 +54,23 @@ impl Authority {
         entropy: &mut dyn Entropy,
         now: Moment,
     ) -> Result<(), AuthorityError> {
+        let key = NewKey::File { passphrase };
+        Self::init_with(folder, name, years, key, entropy, now)
+    }
+
+    /// As [`init`](Self::init), with a key in a file or on a token. A key that a token has made stays there when a later step
+    /// fails; begin again with [`NewKey::Token`] and `existing`.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init); [`CustodyError::Token`] when the token does not make or have such a key.
+    pub fn init_with(
+        folder: &Path,
+        name: Name,
+        years: u8,
+        key: NewKey<'_>,
+        entropy: &mut dyn Entropy,
+        now: Moment,
+    ) -> Result<(), AuthorityError> {
         refuse_taken(folder)?;
         let parent = match folder.parent() {
             Some(parent) if parent != Path::new("") => parent,
@@ -68,7 +84,7 @@ impl Authority {
             .mode(0o700)
             .create(&workshop)
             .map_err(|error| failed(&workshop, error))?;
-        let made = build(&workshop, name, years, passphrase, entropy, now).and_then(|()| {
+        let made = build(&workshop, name, years, key, entropy, now).and_then(|()| {
             fs::rename(&workshop, folder).map_err(|error| failed(folder, error))?;
             sync_folder(parent)
         });
@@ -108,13 +124,13 @@ impl Authority {
         })
     }
 
-    /// Opens the private key.
+    /// Opens the private key: `secret` is the passphrase of its file, or the PIN of its token.
     ///
     /// # Errors
-    /// [`CustodyError::Locked`] for a wrong passphrase or a damaged file, [`CustodyError::Loose`] when others may read it.
-    pub fn unlock(&self, passphrase: &[u8]) -> Result<SigningKey, CustodyError> {
-        let path = self.folder.join(KEY_FILE);
-        SigningKey::open(&path, passphrase, &self.book.root.claims().key)
+    /// [`CustodyError::Locked`] for a wrong passphrase or a damaged file, [`CustodyError::Loose`] when others may read it;
+    /// [`CustodyError::Token`] for a wrong PIN, a missing token or a key that must not be used.
+    pub fn unlock(&self, secret: &[u8]) -> Result<Box<dyn Signer>, CustodyError> {
+        Custody::of(&self.folder)?.unlock(secret, &self.book.root.claims().key)
     }
 
     /// The root certificate.
@@ -212,11 +228,11 @@ fn build(
     folder: &Path,
     name: Name,
     years: u8,
-    passphrase: &[u8],
+    key: NewKey<'_>,
     entropy: &mut dyn Entropy,
     now: Moment,
 ) -> Result<(), AuthorityError> {
-    let key = SigningKey::create(&folder.join(KEY_FILE), passphrase, entropy)?;
+    let mut key = key.make(folder, entropy)?;
     let fields = CertificateFields {
         issuer: name,
         holder: name,
@@ -226,7 +242,7 @@ fn build(
         from: now.day(),
         until: last_day(now.day(), years),
     };
-    let signature = key.sign(&fields.encode_body());
+    let signature = key.sign(&fields.encode_body())?;
     let root = Certificate::assemble(fields, signature);
     let path = folder.join(ROOT_FILE);
     create_private(&path)

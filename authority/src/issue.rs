@@ -2,7 +2,7 @@
 
 use crate::authority::Authority;
 use crate::book::Book;
-use crate::custody::SigningKey;
+use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Replaced};
 use crate::moment::{Moment, last_day};
@@ -74,10 +74,10 @@ impl Authority {
     /// the minimum epoch in force. Its proof of possession was verified when the request was decoded.
     ///
     /// # Errors
-    /// [`Refused`] when the request is against policy; otherwise ledger or clock.
+    /// [`Refused`] when the request is against policy; otherwise the key, ledger or clock.
     pub fn issue(
         &mut self,
-        key: &SigningKey,
+        key: &mut dyn Signer,
         request: &Request,
         role: Role,
         years: Option<u8>,
@@ -96,7 +96,7 @@ impl Authority {
             from: now.day(),
             until: last_day(now.day(), years.unwrap_or(default_years(role))).min(root.until),
         };
-        let signature = key.sign(&fields.encode_body());
+        let signature = key.sign(&fields.encode_body())?;
         let certificate = Certificate::assemble(fields, signature);
         if self.book.knows_key(&certificate) {
             let holder = self.book.holder_of_key(&certificate.key_id());

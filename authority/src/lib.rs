@@ -6,7 +6,7 @@
 //! | [`Authority`] | one folder: opening it, making it |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `status` | revocation and the signed status list |
-//! | [`custody`] | the private key in an encrypted file |
+//! | [`custody`] | the private key: in an encrypted file, or on a token |
 //! | [`ledger`] | the append-only, hash-chained account; written before anything leaves |
 //! | `book` | what follows from the ledger: names, keys, challenges, revocations |
 //!

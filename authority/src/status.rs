@@ -1,7 +1,7 @@
 //! Revocation and the signed status list (§13).
 
 use crate::authority::Authority;
-use crate::custody::SigningKey;
+use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::ledger::Event;
 use crate::moment::Moment;
@@ -76,10 +76,10 @@ impl Authority {
     /// Signs the next status list: sequence + 1, dated today. It is in the ledger when this returns.
     ///
     /// # Errors
-    /// [`RevocationRefused::UsedUp`] after 2^32 lists; otherwise ledger or clock.
+    /// [`RevocationRefused::UsedUp`] after 2^32 lists; otherwise the key, ledger or clock.
     pub fn publish(
         &mut self,
-        key: &SigningKey,
+        key: &mut dyn Signer,
         scope: Scope,
         now: Moment,
     ) -> Result<StatusList, AuthorityError> {
@@ -97,7 +97,7 @@ impl Authority {
             date: now.day(),
             revoked: self.book.revoked(min_epoch).into_iter().collect(),
         };
-        let signature = key.sign(&fields.encode_body());
+        let signature = key.sign(&fields.encode_body())?;
         let list = StatusList::assemble(fields, signature);
         let event = Event::List {
             sequence,

@@ -26,7 +26,7 @@ fn written() -> (Bench, Vec<u8>) {
         .unwrap();
     bench
         .authority
-        .publish(&bench.key, Scope::Revoked, at(bench.now))
+        .publish(&mut *bench.key, Scope::Revoked, at(bench.now))
         .unwrap();
     let bytes = fs::read(bench.folder().join("ledger.jsonl")).unwrap();
     (bench, bytes)
@@ -114,7 +114,7 @@ fn a_line_that_is_missing_doubled_or_moved_is_found() {
 
 #[test]
 fn a_last_line_cut_at_any_byte_is_cut_off_and_the_ledger_goes_on() {
-    let (bench, bytes) = written();
+    let (mut bench, bytes) = written();
     let last = bytes[..bytes.len() - 1]
         .iter()
         .rposition(|byte| *byte == b'\n')
@@ -132,7 +132,7 @@ fn a_last_line_cut_at_any_byte_is_cut_off_and_the_ledger_goes_on() {
     replace(&bench, &bytes[..last + 9]);
     let mut authority = open(&bench).unwrap();
     let list = authority
-        .publish(&bench.key, Scope::Revoked, at(bench.now))
+        .publish(&mut *bench.key, Scope::Revoked, at(bench.now))
         .unwrap();
     assert_eq!(list.claims().sequence, 1);
     drop(authority);

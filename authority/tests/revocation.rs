@@ -8,7 +8,9 @@ use authority::{AuthorityError, Scope, ledger::LedgerError};
 use support::{Bench, DAY, at, message, name};
 
 fn publish(bench: &mut Bench, scope: Scope) -> Result<StatusList, AuthorityError> {
-    bench.authority.publish(&bench.key, scope, at(bench.now))
+    bench
+        .authority
+        .publish(&mut *bench.key, scope, at(bench.now))
 }
 
 fn revoke(bench: &mut Bench, holder: &str, reason: &str) -> Result<(), AuthorityError> {

@@ -21,7 +21,7 @@ fn now() -> Moment {
 /// Says which were taken.
 fn revoke_for<'a>(desk: &Desk, reasons: &'a [String]) -> Vec<&'a String> {
     let mut authority = Authority::open(&desk.path("ca"), Duration::ZERO).unwrap();
-    let key = authority.unlock(b"correct horse").unwrap();
+    let mut key = authority.unlock(b"correct horse").unwrap();
     let mut taken = Vec::new();
     for (number, reason) in reasons.iter().enumerate() {
         let name = Name::new(&format!("ZZTALLYTERM{number:05}")).unwrap();
@@ -39,7 +39,7 @@ fn revoke_for<'a>(desk: &Desk, reasons: &'a [String]) -> Vec<&'a String> {
             &own,
         );
         authority
-            .issue(&key, &request, Role::Terminal, None, now())
+            .issue(&mut *key, &request, Role::Terminal, None, now())
             .unwrap();
         match authority.revoke(&name, reason, now()) {
             Ok(()) => taken.push(reason),

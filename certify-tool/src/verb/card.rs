@@ -23,14 +23,14 @@ pub fn certify(folder: &Path, arguments: &CardArguments, style: Style) -> Result
     place::open(folder)?.unlock(&passphrase)?;
     let mut card = reader::open(arguments)?;
     let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?;
+    let mut key = authority.unlock(&passphrase)?;
     // Shown once; the card keeps a hash, and nobody else anything.
     let shown_puk = drawn
         .then(|| std::str::from_utf8(puk.expose()).ok())
         .flatten();
     let mut job = Job {
         authority: &mut authority,
-        key: &key,
+        key: &mut *key,
         name,
         recertify: arguments.name.recertify,
         years: arguments.years,

@@ -14,7 +14,7 @@ use apdu::codec::status::StatusWord;
 use apdu::crypto::Entropy;
 use apdu::message::personalise::KeyOrder;
 use apdu::message::pin::Digits;
-use authority::custody::SigningKey;
+use authority::custody::Signer;
 use authority::{Authority, Holder, Moment, NameOrder, Order};
 use terminal_lib::personalise::{PersonaliseError, Station};
 use terminal_lib::transport::Transport;
@@ -25,7 +25,7 @@ const MAX_WAITING: usize = 16;
 /// What is to be done, with everything it needs.
 pub struct Job<'a> {
     pub authority: &'a mut Authority,
-    pub key: &'a SigningKey,
+    pub key: &'a mut dyn Signer,
     pub name: NameOrder,
     pub recertify: bool,
     pub years: u8,

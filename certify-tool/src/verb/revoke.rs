@@ -19,10 +19,10 @@ pub fn revoke(
     let name = place::name(name)?;
     let passphrase = secret::passphrase(passphrase)?;
     let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?; // before anything is written: a wrong passphrase revokes nobody
+    let mut key = authority.unlock(&passphrase)?; // before anything is written: a wrong passphrase revokes nobody
     let now = place::now()?;
     authority.revoke(&name, reason, now)?;
-    let list = authority.publish(&key, Scope::Revoked, now)?;
+    let list = authority.publish(&mut *key, Scope::Revoked, now)?;
     deliver(&list, output)?;
     eprintln!("{name} is revoked. Terminals and cards refuse it once this list has reached them.");
     Ok(())
@@ -37,13 +37,13 @@ pub fn publish(
 ) -> Result<(), Failure> {
     let passphrase = secret::passphrase(passphrase)?;
     let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?;
+    let mut key = authority.unlock(&passphrase)?;
     let scope = if cut_off_all {
         Scope::Everything
     } else {
         Scope::Revoked
     };
-    let list = authority.publish(&key, scope, place::now()?)?;
+    let list = authority.publish(&mut *key, scope, place::now()?)?;
     deliver(&list, output)
 }
 

@@ -29,9 +29,9 @@ fn by_request(
     let request = files::request(path)?;
     let passphrase = secret::passphrase(&job.passphrase)?;
     let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?;
+    let mut key = authority.unlock(&passphrase)?;
     let now = place::now()?;
-    let certificate = authority.issue(&key, &request, Role::Terminal, Some(job.years), now)?;
+    let certificate = authority.issue(&mut *key, &request, Role::Terminal, Some(job.years), now)?;
     files::write(&job.output, pem::CERTIFICATE, certificate.encoded())?;
     let sheet = certificate_sheet(&certificate);
     if files::is_stream(&job.output.out) {
@@ -57,7 +57,7 @@ fn in_store(
     })?;
     let passphrase = secret::passphrase(&job.passphrase)?;
     let mut authority = place::open(folder)?;
-    let key = authority.unlock(&passphrase)?;
+    let mut key = authority.unlock(&passphrase)?;
     let now = place::now()?;
     let mut store = FileStore::open_or_create(path)?;
     let known = match identity::summary(&store, &name) {
@@ -82,7 +82,7 @@ fn in_store(
                 challenge.nonce,
                 &mut SysRng,
             )?;
-            authority.issue(&key, &request, Role::Terminal, Some(job.years), now)?
+            authority.issue(&mut *key, &request, Role::Terminal, Some(job.years), now)?
         }
     };
     let roots = [authority.root().clone()];
