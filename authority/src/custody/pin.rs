@@ -42,14 +42,8 @@ impl Pin {
     }
 
     /// The text, for the token.
-    #[cfg(feature = "pkcs11")]
-    pub(super) fn expose(&self) -> &str {
+    pub fn expose(&self) -> &str {
         &self.0
-    }
-
-    /// Whether this is the PIN `other`, in time that depends on their lengths only.
-    pub fn equals(&self, other: &[u8]) -> bool {
-        apdu::crypto::equal(self.0.as_bytes(), other)
     }
 }
 
@@ -80,7 +74,7 @@ mod tests {
             let shown = String::from_utf8_lossy(content);
             assert_eq!(read.is_some(), pin.is_some(), "{shown:?}");
             assert!(
-                pin.is_none_or(|pin| read.is_some_and(|read| read.equals(pin))),
+                pin.is_none_or(|pin| read.is_some_and(|read| read.expose().as_bytes() == pin)),
                 "{shown:?}"
             );
         }

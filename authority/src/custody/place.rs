@@ -6,7 +6,7 @@ use super::file::{SigningKey, create_private, read_private};
 use super::pin::Pin;
 use super::uri::KeyUri;
 use apdu::crypto::{Entropy, PublicKey};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 const KEY_FILE: &str = "key.pem";
@@ -30,7 +30,10 @@ impl Custody {
         match read_private(&path) {
             Ok(text) => Ok(Self::Token(KeyUri::parse(text.trim_end_matches('\n'))?)),
             Err(CustodyError::File { source, .. })
-                if source.kind() == std::io::ErrorKind::NotFound =>
+                if matches!(
+                    source.kind(),
+                    ErrorKind::NotFound | ErrorKind::NotADirectory
+                ) =>
             {
                 Ok(Self::File(folder.join(KEY_FILE)))
             }
