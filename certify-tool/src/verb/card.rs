@@ -18,7 +18,7 @@ pub fn certify(folder: &Path, arguments: &CardArguments, style: Style) -> Result
         Some(path) => (secret::puk_from_file(path)?, false),
         None => (secret::draw_puk(&mut SysRng)?, true),
     };
-    let passphrase = secret::passphrase(&arguments.passphrase)?;
+    let passphrase = secret::of_key(folder, &arguments.passphrase)?;
     // Tried before the card is awaited; not held meanwhile, so that others can use the authority.
     place::open(folder)?.unlock(&passphrase)?;
     let mut card = reader::open(arguments)?;

@@ -17,7 +17,7 @@ pub fn revoke(
     passphrase: &PassphraseArguments,
 ) -> Result<(), Failure> {
     let name = place::name(name)?;
-    let passphrase = secret::passphrase(passphrase)?;
+    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(&passphrase)?; // before anything is written: a wrong passphrase revokes nobody
     let now = place::now()?;
@@ -35,7 +35,7 @@ pub fn publish(
     output: &OutputArguments,
     passphrase: &PassphraseArguments,
 ) -> Result<(), Failure> {
-    let passphrase = secret::passphrase(passphrase)?;
+    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(&passphrase)?;
     let scope = if cut_off_all {

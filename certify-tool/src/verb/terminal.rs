@@ -27,7 +27,7 @@ fn by_request(
     style: Style,
 ) -> Result<(), Failure> {
     let request = files::request(path)?;
-    let passphrase = secret::passphrase(&job.passphrase)?;
+    let passphrase = secret::of_key(folder, &job.passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(&passphrase)?;
     let now = place::now()?;
@@ -55,7 +55,7 @@ fn in_store(
             job.identity
         ))
     })?;
-    let passphrase = secret::passphrase(&job.passphrase)?;
+    let passphrase = secret::of_key(folder, &job.passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(&passphrase)?;
     let now = place::now()?;
