@@ -48,7 +48,7 @@ fn certificates_and_lists_signed_by_a_token_verify_like_any_others() {
             assert!(!folder.join("key.pem").exists());
             assert!(matches!(
                 Custody::of(&folder),
-                Ok(Custody::Token(found)) if found == uri("root")
+                Ok(Custody::Token(found)) if *found == uri("root")
             ));
             let authority = Authority::open(&folder, Duration::ZERO).unwrap();
             let key = authority.unlock(PIN.as_bytes()).unwrap();

@@ -1,5 +1,4 @@
 //! Which key on which token: the URIs of RFC 7512, and what of them is refused.
-#![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 use authority::custody::{KeyUri, UriError};
 use std::path::Path;

@@ -17,7 +17,7 @@ pub enum Custody {
     /// In this file.
     File(PathBuf),
     /// On this token.
-    Token(KeyUri),
+    Token(Box<KeyUri>),
 }
 
 impl Custody {
@@ -28,7 +28,9 @@ impl Custody {
     pub fn of(folder: &Path) -> Result<Self, CustodyError> {
         let path = folder.join(URI_FILE);
         match read_private(&path) {
-            Ok(text) => Ok(Self::Token(KeyUri::parse(text.trim_end_matches('\n'))?)),
+            Ok(text) => Ok(Self::Token(Box::new(KeyUri::parse(
+                text.trim_end_matches('\n'),
+            )?))),
             Err(CustodyError::File { source, .. })
                 if matches!(
                     source.kind(),

@@ -127,7 +127,8 @@ impl KeyUri {
             "model" => self.model = Some(text()?),
             "object" => self.object = Some(text()?),
             "id" => {
-                self.id = Some(filled(decode(name, value, IN_PATH)?).ok_or(UriError::Value(name))?)
+                let bytes = decode(name, value, IN_PATH)?;
+                self.id = Some(filled(bytes).ok_or(UriError::Value(name))?);
             }
             "type" => match OBJECT_TYPES.iter().find(|known| **known == value) {
                 Some(&"private") => {}

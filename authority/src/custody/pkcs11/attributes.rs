@@ -1,6 +1,5 @@
 //! What the private key on a token must be and must not be, and the templates that make it so (`docs/ceremony.md`).
 
-use super::fault;
 use crate::custody::token::{KeyFault, TokenError};
 use apdu::crypto::PublicKey;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectHandle};
@@ -27,7 +26,7 @@ const ASKED: [AttributeType; 10] = [
 
 /// Refuses a private key that could have a copy, that is of another kind, or that may do more than sign.
 pub(super) fn check(session: &Session, key: ObjectHandle) -> Result<(), TokenError> {
-    let told = session.get_attributes(key, &ASKED).map_err(fault)?;
+    let told = session.get_attributes(key, &ASKED)?;
     for attribute in &told {
         if let Some(fault) = fault_of(attribute) {
             return Err(fault.into());
@@ -42,7 +41,7 @@ pub(super) fn check(session: &Session, key: ObjectHandle) -> Result<(), TokenErr
     }
     // Not every token knows this one; what it does not know it does not want.
     let wish = [AttributeType::AlwaysAuthenticate];
-    match session.get_attributes(key, &wish).map_err(fault)?.first() {
+    match session.get_attributes(key, &wish)?.first() {
         Some(Attribute::AlwaysAuthenticate(true)) => Err(KeyFault::AlwaysAuthenticates.into()),
         _ => Ok(()),
     }

@@ -1,7 +1,6 @@
 //! A link to one key: token found, logged in, attributes checked, tried once.
 
 use super::attributes;
-use super::fault;
 use super::module::Module;
 use crate::custody::pin::Pin;
 use crate::custody::token::TokenError;
@@ -43,7 +42,7 @@ impl Link {
         let (slot, about) = find_token(module, uri)?;
         let way = way(module, slot)?;
         // Without a drop of its own: a session of an earlier run must not be closed.
-        let session = module.client.open_ro_session_no_drop(slot).map_err(fault)?;
+        let session = module.client.open_ro_session_no_drop(slot)?;
         match prepare(&session, &about, uri, pin, way) {
             Ok((key, public, label)) => Ok(Self {
                 session,
@@ -82,16 +81,16 @@ impl Link {
 pub(super) fn generate(module: &Module, uri: &KeyUri, pin: &Pin) -> Result<(), TokenError> {
     let label = uri.object.as_deref().ok_or(TokenError::NoLabel)?;
     let (slot, about) = find_token(module, uri)?;
-    let session = module.client.open_rw_session(slot).map_err(fault)?;
+    let session = module.client.open_rw_session(slot)?;
     log_in(&session, &about, pin)?;
     let id = match &uri.id {
         Some(id) => id.clone(),
-        None => session.generate_random_vec(16).map_err(fault)?,
+        None => session.generate_random_vec(16)?,
     };
     for taken in [Attribute::Label(label.into()), Attribute::Id(id.clone())] {
         for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
             let template = [Attribute::Class(class), taken.clone()];
-            if !session.find_objects(&template).map_err(fault)?.is_empty() {
+            if !session.find_objects(&template)?.is_empty() {
                 return Err(TokenError::KeyExists);
             }
         }
@@ -101,11 +100,11 @@ pub(super) fn generate(module: &Module, uri: &KeyUri, pin: &Pin) -> Result<(), T
     session
         .generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private)
         .map(drop)
-        .map_err(fault)
+        .map_err(TokenError::from)
 }
 
 fn find_token(module: &Module, uri: &KeyUri) -> Result<(Slot, TokenInfo), TokenError> {
-    let slots = module.client.get_slots_with_token().map_err(fault)?;
+    let slots = module.client.get_slots_with_token()?;
     // A slot that does not tell of its token cannot be the one that is meant.
     let told = slots
         .into_iter()
@@ -132,7 +131,7 @@ fn is_meant(uri: &KeyUri, slot: Slot, about: &TokenInfo) -> bool {
 }
 
 fn way(module: &Module, slot: Slot) -> Result<Way, TokenError> {
-    let offered = module.client.get_mechanism_list(slot).map_err(fault)?;
+    let offered = module.client.get_mechanism_list(slot)?;
     if offered.contains(&MechanismType::ECDSA) {
         Ok(Way::Hash)
     } else if offered.contains(&MechanismType::ECDSA_SHA256) {
@@ -156,7 +155,7 @@ fn log_in(session: &Session, about: &TokenInfo, pin: &Pin) -> Result<(), TokenEr
     match session.login(UserType::User, Some(&AuthPin::from(pin.expose()))) {
         // Another key of this process is open on the same token.
         Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-        Err(error) => Err(fault(error)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -172,7 +171,7 @@ fn prepare(
     attributes::check(session, key)?;
     let named = [AttributeType::Id, AttributeType::Label];
     let (mut id, mut label) = (Vec::new(), String::new());
-    for attribute in session.get_attributes(key, &named).map_err(fault)? {
+    for attribute in session.get_attributes(key, &named)? {
         match attribute {
             Attribute::Id(bytes) => id = bytes,
             Attribute::Label(bytes) => label = String::from_utf8_lossy(&bytes).into_owned(),
@@ -192,7 +191,7 @@ fn find_private(session: &Session, uri: &KeyUri) -> Result<ObjectHandle, TokenEr
             .map(|label| Attribute::Label(label.clone().into())),
     );
     template.extend(uri.id.clone().map(Attribute::Id));
-    match session.find_objects(&template).map_err(fault)?.as_slice() {
+    match session.find_objects(&template)?.as_slice() {
         [] => Err(TokenError::NoKey),
         [key] => Ok(*key),
         keys => Err(TokenError::SeveralKeys(keys.len())),
@@ -201,16 +200,12 @@ fn find_private(session: &Session, uri: &KeyUri) -> Result<ObjectHandle, TokenEr
 
 fn public_key(session: &Session, id: Vec<u8>) -> Result<PublicKey, TokenError> {
     let template = [Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(id)];
-    let found = session.find_objects(&template).map_err(fault)?;
+    let found = session.find_objects(&template)?;
     let [object] = found.as_slice() else {
         return Err(TokenError::PublicKeys(found.len()));
     };
     let asked = [AttributeType::EcPoint];
-    match session
-        .get_attributes(*object, &asked)
-        .map_err(fault)?
-        .first()
-    {
+    match session.get_attributes(*object, &asked)?.first() {
         Some(Attribute::EcPoint(encoded)) => attributes::point(encoded),
         _ => Err(TokenError::Point),
     }
@@ -228,7 +223,7 @@ fn sign(
         Way::Hash => session.sign(&Mechanism::Ecdsa, key, &hash),
         Way::Message => session.sign(&Mechanism::EcdsaSha256, key, message),
     };
-    verified(public, message, &signed.map_err(fault)?)
+    verified(public, message, &signed?)
 }
 
 /// A fault of the token must not leave: it could tell the private key.

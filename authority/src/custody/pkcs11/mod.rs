@@ -167,15 +167,16 @@ impl Drop for Pkcs11Key {
 }
 
 /// The module's answer, sorted by what follows from it.
-fn fault(error: Error) -> TokenError {
-    let Error::Pkcs11(answer, function) = error else {
-        return TokenError::Call(error.to_string());
-    };
-    let told = format!("C_{function:?} was answered {answer:?}");
-    match answer {
-        RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => TokenError::WrongPin,
-        RvError::PinLocked => TokenError::PinLocked,
-        RvError::UserPinNotInitialized => TokenError::NoPin,
+impl From<Error> for TokenError {
+    fn from(error: Error) -> Self {
+        let Error::Pkcs11(answer, function) = error else {
+            return Self::Call(error.to_string());
+        };
+        let told = format!("C_{function:?} was answered {answer:?}");
+        match answer {
+        RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange => Self::WrongPin,
+        RvError::PinLocked => Self::PinLocked,
+        RvError::UserPinNotInitialized => Self::NoPin,
         RvError::SessionHandleInvalid
         | RvError::SessionClosed
         | RvError::DeviceRemoved
@@ -190,7 +191,8 @@ fn fault(error: Error) -> TokenError {
         // What modules say when the network to their HSM is down.
         | RvError::GeneralError
         | RvError::FunctionFailed
-        | RvError::VendorDefined(_) => TokenError::Gone(told),
-        _ => TokenError::Call(told),
+        | RvError::VendorDefined(_) => Self::Gone(told),
+        _ => Self::Call(told),
+    }
     }
 }

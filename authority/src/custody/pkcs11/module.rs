@@ -4,7 +4,6 @@
 //! (PKCS#11 v2.40, §5.4). So one lock is held over each conversation, and each restart has a number: handles of an earlier
 //! number belong to nobody and are never used or closed again. Modules stay loaded until the process ends.
 
-use super::fault;
 use crate::custody::token::TokenError;
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -65,7 +64,7 @@ impl Module {
         let locks = CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK);
         match self.client.initialize(locks) {
             Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
-            Err(error) => Err(fault(error)),
+            Err(error) => Err(error.into()),
         }
     }
 }
