@@ -1,5 +1,4 @@
 //! An authority whose key is on a token, by the program itself, with SoftHSM2 in place of an HSM.
-#![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod support;
 
@@ -31,8 +30,9 @@ fn a_build_without_pkcs11_says_how_to_get_it() {
 }
 
 #[cfg(feature = "pkcs11")]
+#[expect(clippy::unwrap_used, reason = "a test may stop")]
 mod with_a_token {
-    use super::support::{Desk, Ran, exists};
+    use super::support::{Desk, Ran, exists, value};
     use std::fs::{self, Permissions};
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
@@ -131,5 +131,30 @@ mod with_a_token {
         .succeeds();
         run(&desk, "terminal --store store").succeeds();
         run(&desk, "terminal --store other --passphrase-file wrong-pin").fails(4, "wrong PIN");
+    }
+
+    #[test]
+    fn a_folder_and_a_token_restored_from_their_copies_go_on_where_they_were() {
+        let Some(desk) = desk() else { return };
+        let copy = |from: &str, to: &str| {
+            let copied = Command::new("cp")
+                .args(["-a", from, to])
+                .current_dir(desk.path("."))
+                .status();
+            assert!(copied.unwrap().success());
+        };
+        let pin = "--passphrase-file token-pin";
+        run(&desk, &format!("{INIT} {URI}")).succeeds();
+        run(&desk, &format!("status-list --out list {pin}")).succeeds();
+        let head = value(&run(&desk, "ledger verify").succeeds().text(), "head ").to_string();
+        copy("ca", "saved-ca");
+        copy("tokens", "saved-tokens");
+        fs::remove_dir_all(desk.path("ca")).unwrap();
+        fs::remove_dir_all(desk.path("tokens")).unwrap();
+        copy("saved-ca", "ca");
+        run(&desk, &format!("status-list --out list {pin}")).fails(1, "token ROOT, key root: ");
+        copy("saved-tokens", "tokens");
+        run(&desk, &format!("ledger verify --head {head}")).succeeds();
+        run(&desk, &format!("status-list --out list {pin}")).succeeds();
     }
 }

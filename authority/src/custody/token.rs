@@ -71,7 +71,7 @@ pub enum TokenError {
     #[error("it made a signature that does not verify; take the token out of use")]
     WrongSignature,
     /// The session, the token or the connection to it is gone.
-    #[error("{0}")]
+    #[error("{0}; is the token plugged in, and its service running?")]
     Gone(String),
     /// The token refused a call for another reason.
     #[error("{0}")]
