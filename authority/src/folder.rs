@@ -1,8 +1,8 @@
-//! An authority in a folder: `root.cvcert`, `key.pem`, `authority.db`.
+//! An authority in a folder: `root.cvcert`, `key.pem` or `key.uri`, `authority.db`.
 
 use crate::authority::{Authority, head_over};
 use crate::book::Book;
-use crate::custody::{CustodyError, Signer, SigningKey, create_private};
+use crate::custody::{Custody, CustodyError, NewKey, Signer, create_private};
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Line};
 use crate::moment::{Moment, last_day};
@@ -17,7 +17,6 @@ use std::time::Duration;
 
 /// The root certificate's file, DER.
 pub const ROOT_FILE: &str = "root.cvcert";
-const KEY_FILE: &str = "key.pem";
 const STORE_FILE: &str = "authority.db";
 
 impl Authority {
@@ -30,6 +29,23 @@ impl Authority {
         name: Name,
         years: u8,
         passphrase: &[u8],
+        entropy: &mut dyn Entropy,
+        now: Moment,
+    ) -> Result<(), AuthorityError> {
+        let key = NewKey::File { passphrase };
+        Self::init_with(folder, name, years, key, entropy, now)
+    }
+
+    /// As [`init`](Self::init), with a key in a file or on a token. A key that a token has made stays there when a later step
+    /// fails; begin again with [`NewKey::Token`] and `existing`.
+    ///
+    /// # Errors
+    /// As [`init`](Self::init); [`CustodyError::Token`] when the token does not make or have such a key.
+    pub fn init_with(
+        folder: &Path,
+        name: Name,
+        years: u8,
+        key: NewKey<'_>,
         entropy: &mut dyn Entropy,
         now: Moment,
     ) -> Result<(), AuthorityError> {
@@ -46,7 +62,7 @@ impl Authority {
             .mode(0o700)
             .create(&workshop)
             .map_err(|error| failed(&workshop, error))?;
-        let made = build(&workshop, name, years, passphrase, entropy, now).and_then(|()| {
+        let made = build(&workshop, name, years, key, entropy, now).and_then(|()| {
             fs::rename(&workshop, folder).map_err(|error| failed(folder, error))?;
             sync_folder(parent)
         });
@@ -73,12 +89,13 @@ impl Authority {
         Ok(authority)
     }
 
-    /// Opens the private key in `folder`.
+    /// Opens the private key in `folder`: `secret` is the passphrase of its file, or the PIN of its token.
     ///
     /// # Errors
-    /// [`CustodyError::Locked`] for a wrong passphrase or a damaged file, [`CustodyError::Loose`] when others may read it.
-    pub fn unlock(&self, folder: &Path, passphrase: &[u8]) -> Result<SigningKey, CustodyError> {
-        SigningKey::open(&folder.join(KEY_FILE), passphrase, &self.root.claims().key)
+    /// [`CustodyError::Locked`] for a wrong passphrase or a damaged file, [`CustodyError::Loose`] when others may read it;
+    /// [`CustodyError::Token`] for a wrong PIN, a missing token or a key that must not be used.
+    pub fn unlock(&self, folder: &Path, secret: &[u8]) -> Result<Box<dyn Signer>, CustodyError> {
+        Custody::of(folder)?.unlock(secret, &self.root.claims().key)
     }
 }
 
@@ -100,13 +117,13 @@ fn build(
     folder: &Path,
     name: Name,
     years: u8,
-    passphrase: &[u8],
+    key: NewKey<'_>,
     entropy: &mut dyn Entropy,
     now: Moment,
 ) -> Result<(), AuthorityError> {
-    let mut key = SigningKey::create(&folder.join(KEY_FILE), passphrase, entropy)?;
+    let mut key = key.make(folder, entropy)?;
     let mut store = sqlite::create(&folder.join(STORE_FILE), Duration::ZERO)?;
-    let root = found(store.as_mut(), name, years, &mut key, now)?;
+    let root = found(store.as_mut(), name, years, key.as_mut(), now)?;
     let path = folder.join(ROOT_FILE);
     create_private(&path)
         .and_then(|mut file| {

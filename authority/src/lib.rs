@@ -8,7 +8,7 @@
 //! | [`clerk`] | many who ask at once, written together |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `status` | revocation and the signed status list |
-//! | [`custody`] | the private key |
+//! | [`custody`] | the private key: in an encrypted file, or on a token |
 //! | [`ledger`], [`tree`] | the account of it all: lines, and the Merkle tree over them |
 //! | [`store`] | where ledger and records are kept |
 //! | `book` | the records that one change looks at, and what it adds |

@@ -35,7 +35,7 @@ fn open(bench: &Bench) -> Authority {
 fn clerk(bench: &Bench, tape: u64) -> Clerk {
     let authority = open(bench);
     let key = authority.unlock(&bench.folder(), PASSPHRASE).unwrap();
-    Clerk::start(authority, Box::new(key), Box::new(Fixed(Tape(tape))))
+    Clerk::start(authority, key, Box::new(Fixed(Tape(tape))))
 }
 
 fn task(client: &str, word: &str, job: Job) -> Task {
@@ -199,7 +199,11 @@ impl Signer for Lost {
     }
 
     fn sign(&mut self, _: &[u8]) -> Result<[u8; 64], CustodyError> {
-        Err(CustodyError::WeakPassphrase)
+        Err(CustodyError::NotBuiltIn)
+    }
+
+    fn describe(&self) -> String {
+        "lost".into()
     }
 }
 

@@ -25,7 +25,7 @@ fn written() -> Bench {
         .unwrap();
     bench
         .authority
-        .publish(&mut bench.key, Scope::Revoked, at(bench.now))
+        .publish(bench.key.as_mut(), Scope::Revoked, at(bench.now))
         .unwrap();
     bench
 }

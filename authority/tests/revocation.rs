@@ -10,7 +10,7 @@ use support::{Bench, DAY, at, message, name};
 fn publish(bench: &mut Bench, scope: Scope) -> Result<StatusList, AuthorityError> {
     bench
         .authority
-        .publish(&mut bench.key, scope, at(bench.now))
+        .publish(bench.key.as_mut(), scope, at(bench.now))
 }
 
 fn revoke(bench: &mut Bench, holder: &str, reason: &str) -> Result<(), AuthorityError> {

@@ -37,6 +37,10 @@ impl Signer for Key {
     fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
         Ok(self.0.sign(message))
     }
+
+    fn describe(&self) -> String {
+        "in memory".into()
+    }
 }
 
 fn key() -> Key {

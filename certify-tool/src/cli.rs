@@ -103,6 +103,8 @@ pub enum CaVerb {
         years: u8,
         #[command(flatten)]
         passphrase: PassphraseArguments,
+        #[command(flatten)]
+        key: KeyArguments,
     },
 }
 
@@ -167,9 +169,23 @@ pub enum LogVerb {
 
 #[derive(Args)]
 pub struct PassphraseArguments {
-    /// Read the key's passphrase from the first line of this file instead of asking
+    /// Read the key's passphrase, or its token's PIN, from the first line of this file instead of asking
     #[arg(long, value_name = "FILE")]
     pub passphrase_file: Option<PathBuf>,
+}
+
+/// A key on a token instead of in a file. Text, for a URI that is refused must not be repeated: it may hold a PIN.
+#[derive(Args)]
+pub struct KeyArguments {
+    /// Make the key on a token (RFC 7512), for example pkcs11:token=ROOT;object=root?module-path=/path/of/module.so
+    #[arg(long, value_name = "URI", conflicts_with = "passphrase_file")]
+    pub key: Option<String>,
+    /// Read the token's PIN from the first line of this private file instead of asking
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub pin_file: Option<PathBuf>,
+    /// The key was made on the token before: check it and make none
+    #[arg(long, requires = "key")]
+    pub existing_key: bool,
 }
 
 /// Which name the holder gets.

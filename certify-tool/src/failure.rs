@@ -1,7 +1,7 @@
 //! Why a command stopped: one line for the person, one number for the program.
 
 use authority::AuthorityError;
-use authority::custody::CustodyError;
+use authority::custody::{CustodyError, TokenError};
 use std::fmt::Display;
 use std::process::ExitCode;
 use terminal_lib::identity::IdentityError;
@@ -18,7 +18,7 @@ pub enum Kind {
     Usage,
     /// 3: a certificate or a file did not verify.
     Verification,
-    /// 4: a passphrase was wrong.
+    /// 4: a passphrase or a PIN was wrong.
     Authentication,
 }
 
@@ -93,7 +93,11 @@ impl From<authority::store::StoreError> for Failure {
 impl From<CustodyError> for Failure {
     fn from(error: CustodyError) -> Self {
         let kind = match error {
-            CustodyError::Locked { .. } => Kind::Authentication,
+            CustodyError::Locked { .. }
+            | CustodyError::Token {
+                fault: TokenError::WrongPin | TokenError::PinLocked | TokenError::LastTry,
+                ..
+            } => Kind::Authentication,
             _ => Kind::Failed,
         };
         Self::new(kind, error)

@@ -4,7 +4,7 @@ use crate::cli::PassphraseArguments;
 use crate::failure::Failure;
 use apdu::crypto::Entropy;
 use apdu::message::pin::{Digits, Reference};
-use authority::custody::MIN_PASSPHRASE;
+use authority::custody::{Custody, KeyUri, MIN_PASSPHRASE, Pin};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -52,8 +52,41 @@ fn prompt(what: &str, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         })
 }
 
-/// The passphrase of the authority's key.
-pub fn passphrase(arguments: &PassphraseArguments) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// What opens the key of the authority in `folder`: its file's passphrase, or its token's PIN.
+pub fn of_key(
+    folder: &Path,
+    arguments: &PassphraseArguments,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match Custody::of(folder)? {
+        Custody::File(_) => passphrase(arguments),
+        Custody::Token(uri) => {
+            let pin = token_pin(arguments.passphrase_file.as_deref(), &uri)?;
+            Ok(Zeroizing::new(pin.expose().as_bytes().to_vec()))
+        }
+    }
+}
+
+/// The PIN of a token: from this file, from the one that the URI names, or by prompt.
+pub fn token_pin(file: Option<&Path>, uri: &KeyUri) -> Result<Pin, Failure> {
+    if !cfg!(feature = "pkcs11") {
+        return Err(Failure::usage(
+            "this build has no PKCS#11: build it with `cargo build -p certify-tool --features pkcs11`",
+        ));
+    }
+    match file.or(uri.pin_source.as_deref()) {
+        Some(path) => Ok(Pin::from_file(path)?),
+        None => {
+            let what = format!("PIN of {}", crate::sheet::escaped(&uri.describe()));
+            Ok(Pin::new(&prompt(
+                &what,
+                "a private file: pin-source=file:/path in the key's URI, or --pin-file",
+            )?)?)
+        }
+    }
+}
+
+/// The passphrase of a key in a file.
+fn passphrase(arguments: &PassphraseArguments) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match &arguments.passphrase_file {
         Some(path) => first_line(path),
         None => prompt("Passphrase of the authority's key", "--passphrase-file"),

@@ -41,7 +41,7 @@ fn revoke_for<'a>(desk: &Desk, reasons: &'a [String]) -> Vec<&'a String> {
             &own,
         );
         authority
-            .issue(&mut key, &request, Role::Terminal, None, now())
+            .issue(key.as_mut(), &request, Role::Terminal, None, now())
             .unwrap();
         match authority.revoke(&name, reason, now()) {
             Ok(()) => taken.push(reason),

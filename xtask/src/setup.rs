@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::steps;
 
 /// Each package and what it is for.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("pcscd", "the reader daemon"),
     ("vsmartcard-vpcd", "virtual readers in that daemon"),
     ("libpcsclite-dev", "to build against the daemon's library"),
@@ -16,6 +16,10 @@ const PACKAGES: [(&str, &str); 8] = [
         "to bring up the network of a daemon of one's own",
     ),
     ("openpace", "a second opinion on certificates: cvc-print"),
+    (
+        "softhsm2",
+        "a token for the authority's key, in place of an HSM",
+    ),
     ("python3-venv", "the generator of the test vectors"),
     ("valgrind", "to see whether secrets steer the program"),
 ];

@@ -3,7 +3,7 @@
 
 use apdu::certificate::{Certificate, Name, Request, Role};
 use apdu::crypto::{Entropy, EntropyError, PrivateKey, sha256};
-use authority::custody::SigningKey;
+use authority::custody::Signer;
 use authority::{Authority, AuthorityError, Challenge, Moment, NameOrder, Order};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub fn at(seconds: u64) -> Moment {
 pub struct Bench {
     pub temporary: TempDir,
     pub authority: Authority,
-    pub key: SigningKey,
+    pub key: Box<dyn Signer>,
     pub tape: Tape,
     pub now: u64,
 }
@@ -124,7 +124,7 @@ impl Bench {
 
     pub fn issue(&mut self, request: &Request, role: Role) -> Result<Certificate, AuthorityError> {
         self.authority
-            .issue(&mut self.key, request, role, None, at(self.now))
+            .issue(self.key.as_mut(), request, role, None, at(self.now))
     }
 
     /// Orders, answers and issues.

@@ -4,7 +4,7 @@ use super::{MAX_WAITING, Office};
 use crate::failure::Failure;
 use crate::place;
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
-use authority::custody::SigningKey;
+use authority::custody::Signer;
 use authority::{Authority, AuthorityError, Challenge, Holder, Order};
 use getrandom::SysRng;
 use std::path::Path;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// An authority in a folder, with its key.
 pub struct Here {
     authority: Authority,
-    key: SigningKey,
+    key: Box<dyn Signer>,
 }
 
 impl Here {
@@ -46,7 +46,7 @@ impl Office for Here {
         let now = place::now()?;
         Ok(self
             .authority
-            .issue(&mut self.key, request, role, Some(years), now)?)
+            .issue(self.key.as_mut(), request, role, Some(years), now)?)
     }
 
     fn delivered(&mut self, holder: &Name) -> Result<(), Failure> {

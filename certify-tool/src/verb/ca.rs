@@ -1,10 +1,11 @@
 //! The authority itself: making it.
 
 use super::describe::certificate_sheet;
-use crate::cli::{PassphraseArguments, Style};
+use crate::cli::{KeyArguments, PassphraseArguments, Style};
 use crate::failure::Failure;
 use crate::{place, secret};
 use authority::Authority;
+use authority::custody::{KeyUri, NewKey};
 use getrandom::SysRng;
 use std::path::Path;
 
@@ -14,19 +15,40 @@ pub fn init(
     name: &str,
     years: u8,
     passphrase: &PassphraseArguments,
+    key: &KeyArguments,
     style: Style,
 ) -> Result<(), Failure> {
     let name = place::name(name)?;
-    let passphrase = secret::new_passphrase(passphrase)?;
-    Authority::init(folder, name, years, &passphrase, &mut SysRng, place::now()?)?;
+    let Some(uri) = &key.key else {
+        let passphrase = secret::new_passphrase(passphrase)?;
+        Authority::init(folder, name, years, &passphrase, &mut SysRng, place::now()?)?;
+        show(folder, style)?;
+        eprintln!(
+            "Back up the folder. Without its key nothing can be certified or revoked; with it, anything can."
+        );
+        return Ok(());
+    };
+    let uri = KeyUri::parse(uri).map_err(|why| Failure::usage(format!("--key: {why}")))?;
+    let new = NewKey::Token {
+        uri: &uri,
+        pin: secret::token_pin(key.pin_file.as_deref(), &uri)?,
+        existing: key.existing_key,
+    };
+    Authority::init_with(folder, name, years, new, &mut SysRng, place::now()?)?;
+    show(folder, style)?;
+    eprintln!(
+        "Back up the folder, and the token by its own means: the key is on it ({}) and nowhere else.",
+        crate::sheet::escaped(&uri.describe())
+    );
+    Ok(())
+}
+
+fn show(folder: &Path, style: Style) -> Result<(), Failure> {
     let mut authority = place::open(folder)?;
     let head = authority.head()?.head;
     certificate_sheet(authority.root())
         .text("folder", &folder.display())
         .text("ledger root", &head.root)
         .print(style);
-    eprintln!(
-        "Back up the folder. Without its key nothing can be certified or revoked; with it, anything can."
-    );
     Ok(())
 }

@@ -19,7 +19,7 @@ pub fn certify(folder: &Path, arguments: &CardArguments, style: Style) -> Result
         Some(path) => (secret::puk_from_file(path)?, false),
         None => (secret::draw_puk(&mut SysRng)?, true),
     };
-    let passphrase = secret::passphrase(&arguments.passphrase)?;
+    let passphrase = secret::of_key(folder, &arguments.passphrase)?;
     // Tried before the card is awaited.
     let mut office = Here::open(folder, &passphrase)?;
     let mut card = reader::open(arguments)?;

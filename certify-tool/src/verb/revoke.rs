@@ -17,12 +17,12 @@ pub fn revoke(
     passphrase: &PassphraseArguments,
 ) -> Result<(), Failure> {
     let name = place::name(name)?;
-    let passphrase = secret::passphrase(passphrase)?;
+    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(folder, &passphrase)?; // before anything is written: a wrong passphrase revokes nobody
     let now = place::now()?;
     authority.revoke(&name, reason, now)?;
-    let list = authority.publish(&mut key, Scope::Revoked, now)?;
+    let list = authority.publish(key.as_mut(), Scope::Revoked, now)?;
     deliver(&list, output)?;
     eprintln!("{name} is revoked. Terminals and cards refuse it once this list has reached them.");
     Ok(())
@@ -35,7 +35,7 @@ pub fn publish(
     output: &OutputArguments,
     passphrase: &PassphraseArguments,
 ) -> Result<(), Failure> {
-    let passphrase = secret::passphrase(passphrase)?;
+    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(folder, &passphrase)?;
     let scope = if cut_off_all {
@@ -43,7 +43,7 @@ pub fn publish(
     } else {
         Scope::Revoked
     };
-    let list = authority.publish(&mut key, scope, place::now()?)?;
+    let list = authority.publish(key.as_mut(), scope, place::now()?)?;
     deliver(&list, output)
 }
 

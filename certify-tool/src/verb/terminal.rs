@@ -28,7 +28,7 @@ fn by_request(
     style: Style,
 ) -> Result<(), Failure> {
     let request = files::request(path)?;
-    let passphrase = secret::passphrase(&job.passphrase)?;
+    let passphrase = secret::of_key(folder, &job.passphrase)?;
     let mut office = Here::open(folder, &passphrase)?;
     let certificate = office.issue(&request, Role::Terminal, job.years)?;
     files::write(&job.output, pem::CERTIFICATE, certificate.encoded())?;
@@ -54,7 +54,7 @@ fn in_store(
             job.identity
         ))
     })?;
-    let passphrase = secret::passphrase(&job.passphrase)?;
+    let passphrase = secret::of_key(folder, &job.passphrase)?;
     let mut office = Here::open(folder, &passphrase)?;
     let now = place::now()?;
     let mut store = FileStore::open_or_create(path)?;

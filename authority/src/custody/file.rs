@@ -1,89 +1,26 @@
-//! Custody of the private key: encrypted PKCS#8 in a file of its own, readable by its owner only.
+//! Custody in a file: encrypted PKCS#8 (RFC 5958), readable by its owner only.
 
-use apdu::crypto::{Entropy, EntropyError, KeyFileError, PrivateKey, PublicKey};
+use super::Signer;
+use super::error::{CustodyError, MIN_PASSPHRASE};
+use apdu::crypto::{Entropy, PrivateKey, PublicKey};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
-/// Shortest passphrase for a new key, in bytes.
-pub const MIN_PASSPHRASE: usize = 8;
-/// Longest key file that is read, in bytes.
+/// Longest file that is read, in bytes.
 const MAX_FILE: u64 = 16_384;
 
-/// The key could not be made, kept or opened.
-#[derive(Debug, thiserror::Error)]
-pub enum CustodyError {
-    /// Too short for a new key.
-    #[error("the passphrase needs at least {MIN_PASSPHRASE} characters")]
-    WeakPassphrase,
-    /// Wrong passphrase or no such key file; the two look the same.
-    #[error("{}: {source}", path.display())]
-    Locked {
-        /// The key file.
-        path: PathBuf,
-        /// What was wrong.
-        source: KeyFileError,
-    },
-    /// Others may read the key file.
-    #[error("{}: other users may read or write it; make it private with `chmod 600` and think about who saw it", .0.display())]
-    Loose(PathBuf),
-    /// The key file belongs to another user, who can exchange it.
-    #[error("{}: belongs to user {owner}, not to you; run as that user or chown it", path.display())]
-    OtherOwner {
-        /// The key file.
-        path: PathBuf,
-        /// User id of its owner.
-        owner: u32,
-    },
-    /// Not a file of its own: a link, a folder, or too long.
-    #[error("{}: not a key file", .0.display())]
-    NotAFile(PathBuf),
-    /// The operating system refused.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// The key file.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
-    },
-    /// The key is not that of the authority's root.
-    #[error("{}: the key of another authority", .0.display())]
-    OtherKey(PathBuf),
-    /// No randomness.
-    #[error(transparent)]
-    Entropy(#[from] EntropyError),
+/// The authority's private key, unlocked, in this process's memory. Wiped when it dies.
+pub struct SigningKey {
+    key: PrivateKey,
+    path: PathBuf,
 }
-
-/// A key that signs for the authority, wherever it is kept.
-pub trait Signer: Send {
-    /// The public key.
-    fn public_key(&self) -> PublicKey;
-
-    /// ECDSA P-256 over SHA-256 of `message`, r || s.
-    ///
-    /// # Errors
-    /// When the device that holds the key does not sign.
-    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError>;
-}
-
-impl Signer for SigningKey {
-    fn public_key(&self) -> PublicKey {
-        self.0.public_key()
-    }
-
-    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
-        Ok(self.0.sign(message))
-    }
-}
-
-/// The authority's private key, unlocked. Wiped when it dies.
-pub struct SigningKey(PrivateKey);
 
 impl SigningKey {
     /// Draws a key and writes it to a new file, durable, mode 0600.
-    pub(crate) fn create(
+    pub(super) fn create(
         path: &Path,
         passphrase: &[u8],
         entropy: &mut dyn Entropy,
@@ -104,11 +41,14 @@ impl SigningKey {
                 file.sync_all()
             })
             .map_err(|source| failed(path, source))?;
-        Ok(Self(key))
+        Ok(Self {
+            key,
+            path: path.into(),
+        })
     }
 
     /// Opens the key that belongs to `public`.
-    pub(crate) fn open(
+    pub(super) fn open(
         path: &Path,
         passphrase: &[u8],
         public: &PublicKey,
@@ -121,9 +61,27 @@ impl SigningKey {
             }
         })?;
         if key.public_key() != *public {
-            return Err(CustodyError::OtherKey(path.into()));
+            return Err(CustodyError::OtherKey(path.display().to_string()));
         }
-        Ok(Self(key))
+        Ok(Self {
+            key,
+            path: path.into(),
+        })
+    }
+}
+
+impl Signer for SigningKey {
+    fn public_key(&self) -> PublicKey {
+        self.key.public_key()
+    }
+
+    /// Cannot fail: the key is in memory, and the nonce needs no randomness (RFC 6979).
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
+        Ok(self.key.sign(message))
+    }
+
+    fn describe(&self) -> String {
+        self.path.display().to_string()
     }
 }
 
@@ -145,7 +103,8 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn read_private(path: &Path) -> Result<Zeroizing<String>, CustodyError> {
+/// The text of a file that only its owner may touch; a link, a pipe or another user's file is refused.
+pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, CustodyError> {
     // Asked before it is opened, for opening a pipe would wait for its writer.
     let about = fs::symlink_metadata(path).map_err(|source| failed(path, source))?;
     check(&about, path)?;
