@@ -8,6 +8,8 @@
 //! | `status` | revocation and the signed status list |
 //! | [`custody`] | the private key in an encrypted file |
 //! | [`ledger`] | the append-only, hash-chained account; written before anything leaves |
+//! | [`EnrolmentCode`] | the one-time code by which a client of the service is enrolled |
+//! | `server` | the network service, with the feature `serve` |
 //! | `book` | what follows from the ledger: names, keys, challenges, revocations |
 //!
 //! ```text
@@ -21,15 +23,19 @@
 mod authority;
 mod book;
 pub mod custody;
+mod enrolment_code;
 mod error;
 mod issue;
 pub mod ledger;
 mod moment;
 mod order;
+#[cfg(feature = "serve")]
+pub mod server;
 mod status;
 
 pub use authority::{Audit, Authority, ROOT_FILE};
 pub use book::Holder;
+pub use enrolment_code::{CodeError, EnrolmentCode};
 pub use error::AuthorityError;
 pub use issue::{CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};
 pub use moment::Moment;

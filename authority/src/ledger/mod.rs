@@ -7,7 +7,7 @@
 mod event;
 mod file;
 mod line;
-mod text;
+pub(crate) mod text;
 
 pub use event::{Event, Replaced};
 pub use file::{Ledger, LedgerError};
