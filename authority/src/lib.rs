@@ -13,6 +13,8 @@
 //! | [`store`] | where ledger and records are kept |
 //! | `book` | the records that one change looks at, and what it adds |
 //! | `account`, `audit` | heads, receipts and proofs for others; the check of everything |
+//! | [`EnrolmentCode`] | the one-time code by which a client of the service is enrolled |
+//! | `server` | the network service, with the feature `serve` |
 //!
 //! ```text
 //! order ──► challenge line ──► nonce leaves        (card or terminal makes key and request)
@@ -28,6 +30,7 @@ mod authority;
 mod book;
 pub mod clerk;
 pub mod custody;
+mod enrolment_code;
 mod error;
 mod folder;
 mod issue;
@@ -35,6 +38,8 @@ pub mod job;
 pub mod ledger;
 mod moment;
 mod order;
+#[cfg(feature = "serve")]
+pub mod server;
 mod status;
 pub mod store;
 pub mod tree;
@@ -43,6 +48,7 @@ pub use account::NotProvable;
 pub use audit::{Audit, Finding};
 pub use authority::Authority;
 pub use book::Holder;
+pub use enrolment_code::{CodeError, EnrolmentCode};
 pub use error::AuthorityError;
 pub use folder::{ROOT_FILE, found};
 pub use issue::{Application, CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};

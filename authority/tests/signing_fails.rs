@@ -109,7 +109,12 @@ fn an_authority_without_a_key_uri_keeps_its_key_in_a_file_and_one_with_a_damaged
         Custody::of(&bench.folder()),
         Err(CustodyError::Uri(_))
     ));
-    assert!(bench.authority.unlock(&bench.folder(), support::PASSPHRASE).is_err());
+    assert!(
+        bench
+            .authority
+            .unlock(&bench.folder(), support::PASSPHRASE)
+            .is_err()
+    );
     fs::write(&path, "pkcs11:token=ROOT\n").unwrap();
     assert!(matches!(
         Custody::of(&bench.folder()),

@@ -1,0 +1,220 @@
+//! The command `authority`: the certification authority as a network service.
+
+use apdu::crypto::EntropyError;
+use authority::server::clients::{ClientRole, Register};
+use authority::server::config::{Config, FILE_KEY, PREFIX, SETTINGS, Values};
+use authority::server::identity::Identity;
+use authority::server::ledger_desk::LedgerDesk;
+use authority::server::listen::Running;
+use authority::server::{Clock, Service};
+use authority::{Authority, EnrolmentCode};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use getrandom::SysRng;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use zeroize::Zeroizing;
+
+/// How long to wait for a `certify` on the same authority.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest passphrase, in bytes.
+const MAX_PASSPHRASE: u64 = 1_024;
+
+type Failure = Box<dyn Error>;
+
+fn main() -> ExitCode {
+    match run(&command().get_matches()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("authority: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Command {
+    let settings = SETTINGS.map(|setting| {
+        Arg::new(setting.key)
+            .long(setting.key.replace('_', "-"))
+            .value_name("VALUE")
+            .help(setting.what)
+            .global(true)
+    });
+    let file = Arg::new(FILE_KEY)
+        .long(FILE_KEY)
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Configuration file, TOML")
+        .global(true);
+    let text = |name: &'static str, what: &'static str| {
+        Arg::new(name).long(name).required(true).help(what)
+    };
+    let origin = Arg::new("origin").long("origin").action(ArgAction::SetTrue);
+    Command::new("authority")
+        .about("The certification authority as a network service")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg(file)
+        .args(settings)
+        .subcommand(Command::new("serve").about("Run the service until SIGTERM or SIGINT"))
+        .subcommand(
+            Command::new("enrol")
+                .about("Print a one-time code by which a station or an operator becomes a client")
+                .arg(text("role", "What it may do").value_parser(["station", "operator"]))
+                .arg(text("name", "Its name: 1 to 32 letters, digits, - or _")),
+        )
+        .subcommand(
+            Command::new("config")
+                .about("Look at the configuration")
+                .subcommand_required(true)
+                .subcommand(
+                    Command::new("show")
+                        .about("Print every setting as the service would use it")
+                        .arg(origin.help("And where each value came from")),
+                ),
+        )
+}
+
+fn run(matches: &ArgMatches) -> Result<(), Failure> {
+    let (verb, arguments) = matches.subcommand().ok_or("no command; see --help")?;
+    // Global flags are found from the innermost command.
+    let inner = arguments.subcommand().map_or(arguments, |(_, inner)| inner);
+    let values = gather(inner)?;
+    let config = values.config()?;
+    match verb {
+        "serve" => serve(&config),
+        "enrol" => enrol(&config, inner),
+        _ => {
+            print!("{}", values.show(inner.get_flag("origin")));
+            Ok(())
+        }
+    }
+}
+
+fn gather(matches: &ArgMatches) -> Result<Values, Failure> {
+    let variable = std::env::var_os(format!("{PREFIX}{}", FILE_KEY.to_uppercase()));
+    let file = matches.get_one::<PathBuf>(FILE_KEY).cloned();
+    let file = file.or(variable.map(PathBuf::from));
+    let environment = std::env::vars_os().filter_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        Some((name, value.to_string_lossy().into_owned()))
+    });
+    let flags = SETTINGS.iter().filter_map(|setting| {
+        let value = matches.get_one::<String>(setting.key)?;
+        Some((setting.key.to_owned(), value.clone()))
+    });
+    Ok(Values::gather(file.as_deref(), environment, flags)?)
+}
+
+fn serve(config: &Config) -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_max_level(config.log)
+        .with_writer(io::stderr)
+        .init();
+    let authority = Authority::open(&config.data, PATIENCE)?;
+    let reader = Authority::open(&config.data, PATIENCE)?;
+    let key = authority.unlock(&config.data, &passphrase(config)?)?;
+    let clock: Clock = Arc::new(now);
+    let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&clock));
+    let register = Register::open(&config.data)?;
+    let identity = Identity::open(&config.data, now())?;
+    let service = Service::new(
+        Arc::new(desk),
+        register,
+        identity,
+        config.limits.clone(),
+        clock,
+    )?;
+    let running = Running::start(config.listen, &names(config), Arc::new(service), true)?;
+    println!("listening on https://{}", running.address());
+    tracing::info!(address = %running.address(), "listening");
+    running.wait()?;
+    Ok(())
+}
+
+fn enrol(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
+    let text = |name| arguments.get_one::<String>(name).map_or("", String::as_str);
+    let role = match text("role") {
+        "operator" => ClientRole::Operator,
+        _ => ClientRole::Station,
+    };
+    if !config.data.is_dir() {
+        return Err(format!(
+            "there is no authority in {}; make one with `certify ca init`",
+            config.data.display()
+        )
+        .into());
+    }
+    let identity = Identity::open(&config.data, now())?;
+    let code = draw(&identity)?;
+    Register::open(&config.data)?.invite(text("name"), role, &code.hash(), now())?;
+    println!("{}", *code.dangerous_text());
+    eprintln!(
+        "authority: the code enrols {} as {} once, within a day",
+        text("name"),
+        text("role")
+    );
+    Ok(())
+}
+
+fn draw(identity: &Identity) -> Result<EnrolmentCode, EntropyError> {
+    EnrolmentCode::draw(identity.certificate(), &mut SysRng)
+}
+
+/// Names of the server's certificate.
+fn names(config: &Config) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".into()];
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    let address = config.listen.ip();
+    let own = (!address.is_unspecified()).then(|| address.to_string());
+    for name in [Some(host), own]
+        .into_iter()
+        .flatten()
+        .chain(config.names.iter().cloned())
+    {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn passphrase(config: &Config) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match &config.passphrase_file {
+        Some(path) => {
+            first_line(path).map_err(|error| format!("{}: {error}", path.display()).into())
+        }
+        None => rpassword::prompt_password("Passphrase of the authority's key: ")
+            .map(|typed| Zeroizing::new(typed.into_bytes()))
+            .map_err(|error| {
+                format!("cannot ask for the passphrase here ({error}); set passphrase_file").into()
+            }),
+    }
+}
+
+/// The first line of a file, without its end.
+fn first_line(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(2 * 1_024)); // never grows, so no copy stays behind
+    BufReader::new(File::open(path)?.take(MAX_PASSPHRASE)).read_until(b'\n', &mut line)?;
+    while line.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+        line.pop();
+    }
+    Ok(line)
+}
+
+/// Unix time; 0 from a clock before 1970, by which nothing is signed.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

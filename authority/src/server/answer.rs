@@ -1,0 +1,306 @@
+//! From a request to its answer: who asks, whether it may, how often, how much, how long; then the desk; then one line of log.
+
+use super::clients::Client;
+use super::desk::IdempotencyKey;
+use super::openapi::variable;
+use super::problem::{
+    self, BUSY, INTERNAL, KEY_MISSING, MALFORMED, MEDIA, METHOD, NO_ROUTE, Problem, RATE,
+    REVOKED_CLIENT, SLOW, TIMEOUT, TOO_LARGE, UNENROLLED, WRONG_ROLE,
+};
+use super::route::{Answer, Call, Method, Route, Who};
+use super::service::Service;
+use apdu::crypto::sha256;
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
+use axum::routing::{MethodFilter, on};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub address: IpAddr,
+    /// SHA-256 of the client certificate, whose signature by our TLS CA the handshake has verified.
+    pub certificate: Option<[u8; 32]>,
+}
+
+/// The service, and how many desk operations may run at a time.
+#[derive(Clone)]
+pub(super) struct Front {
+    pub service: Arc<Service>,
+    pub operations: Arc<Semaphore>,
+}
+
+/// The router, made from the table of routes.
+pub(super) fn router(front: &Front) -> Router {
+    let mut router = Router::new();
+    for (place, route) in front.service.routes.iter().enumerate() {
+        let filter = match route.method {
+            Method::Get => MethodFilter::GET,
+            Method::Post => MethodFilter::POST,
+            Method::Delete => MethodFilter::DELETE,
+        };
+        let front = front.clone();
+        let handler = move |request: Request<Body>| answer(front, Ok(place), request);
+        router = router.route(route.path, on(filter, handler));
+    }
+    let fallback = |kind, detail: &'static str| {
+        let front = front.clone();
+        move |request: Request<Body>| answer(front, Err(Problem::new(kind, detail)), request)
+    };
+    router
+        .fallback(fallback(NO_ROUTE, "nothing is served at this path"))
+        .method_not_allowed_fallback(fallback(METHOD, "the path is served, with another method"))
+}
+
+/// Answers one request: to the route at this place of the table, or with this problem.
+async fn answer(
+    front: Front,
+    place: Result<usize, Problem>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let begun = Instant::now();
+    let service = &front.service;
+    let id = service.next_id();
+    let place = place.and_then(|place| {
+        let missing = || Problem::new(NO_ROUTE, "nothing is served at this path");
+        service.routes.get(place).map(|_| place).ok_or_else(missing)
+    });
+    let route = place
+        .as_ref()
+        .ok()
+        .and_then(|place| service.routes.get(*place));
+    let method = match route {
+        Some(route) => verb(route.method),
+        None => "OTHER",
+    };
+    let path = route.map_or("none", |route| route.path);
+    let mut client = None;
+    let all = async {
+        let place = place.clone()?;
+        work(&front, place, request, &mut client).await
+    };
+    let result = match timeout(service.limits.request_time, all).await {
+        Ok(result) => result,
+        Err(_) => Err(Problem::new(
+            SLOW,
+            "the operation takes too long; it goes on",
+        )),
+    };
+    let response = respond(result, &id);
+    let took = begun.elapsed();
+    let status = response.status().as_u16();
+    service.metrics.request(method, path, status, took);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    let client = client.map_or_else(|| "-".into(), |client: Client| client.name);
+    tracing::info!(
+        request = id,
+        client,
+        method,
+        route = path,
+        status,
+        micros,
+        "request"
+    );
+    response
+}
+
+async fn work(
+    front: &Front,
+    place: usize,
+    request: Request<Body>,
+    known: &mut Option<Client>,
+) -> Result<Answer, Problem> {
+    let service = &front.service;
+    let lost = || Problem::new(INTERNAL, "the request lost its way");
+    let route = service.routes.get(place).ok_or_else(lost)?;
+    let (head, body) = request.into_parts();
+    let peer = *head.extensions.get::<Peer>().ok_or_else(lost)?;
+    let client = find(front, peer).await?;
+    *known = client.clone();
+    let name = client.as_ref().map(|client| client.name.as_str());
+    service
+        .admit(name, peer.address)
+        .map_err(|seconds| Problem::new(RATE, "the client asks too often").retry_after(seconds))?;
+    let client = authorise(route.who, client, peer)?;
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+
+    let mut key = None;
+    if route.keyed {
+        let owner = client.as_ref().map_or("", |client| client.name.as_str());
+        let made = header("idempotency-key").and_then(|text| IdempotencyKey::new(owner, text));
+        let missing = || {
+            Problem::new(
+                KEY_MISSING,
+                "the header is missing, or too long, or has other characters",
+            )
+        };
+        key = Some(made.ok_or_else(missing)?);
+    }
+    let mut bytes = Bytes::new();
+    if route.body.is_some() {
+        let media = header(CONTENT_TYPE.as_str()).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        if !media.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::new(
+                MEDIA,
+                "the header Content-Type says something else, or nothing",
+            ));
+        }
+        let announced = header(CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<u64>().ok());
+        bytes = collect(service, announced, body).await?;
+    }
+    let path = head.uri.path().to_owned();
+    let query = head.uri.query().unwrap_or_default().to_owned();
+
+    // A permit first: so many operations at a time, and no thread waits for one.
+    let patience = service.limits.request_time / 2;
+    let permit = timeout(patience, Arc::clone(&front.operations).acquire_owned());
+    let Ok(Ok(permit)) = permit.await else {
+        return Err(
+            Problem::new(BUSY, "too many operations are running; nothing was done").retry_after(1),
+        );
+    };
+    let service = Arc::clone(service);
+    let done = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        let route = service.routes.get(place).ok_or_else(lost)?;
+        let call = Call {
+            segment: segment(route, &path)?,
+            query: route.read_query(&query)?,
+            key,
+            body: &bytes,
+            service: &service,
+        };
+        match &call.key {
+            Some(key) if route.remembered => {
+                let digest = sha256(&[path.as_bytes(), b"\n", &bytes]);
+                service.replay.once(key, digest, || (route.run)(&call))
+            }
+            _ => (route.run)(&call),
+        }
+    });
+    done.await.map_err(|_| {
+        tracing::error!("an operation stopped by a panic");
+        Problem::new(INTERNAL, "the operation stopped")
+    })?
+}
+
+/// The client whose certificate was shown, revoked or not.
+async fn find(front: &Front, peer: Peer) -> Result<Option<Client>, Problem> {
+    let Some(fingerprint) = peer.certificate else {
+        return Ok(None);
+    };
+    let service = Arc::clone(&front.service);
+    let found = tokio::task::spawn_blocking(move || service.register.find(&fingerprint)).await;
+    Ok(found.map_err(|_| Problem::new(INTERNAL, "the register of clients stopped"))??)
+}
+
+fn authorise(who: Who, client: Option<Client>, peer: Peer) -> Result<Option<Client>, Problem> {
+    if who == Who::Anyone {
+        return Ok(client);
+    }
+    let Some(client) = client else {
+        return Err(Problem::new(
+            UNENROLLED,
+            match peer.certificate {
+                Some(_) => "the client certificate is not in the register",
+                None => "the client showed no certificate",
+            },
+        ));
+    };
+    if client.revoked.is_some() {
+        return Err(Problem::new(
+            REVOKED_CLIENT,
+            format!("{} was revoked", client.name),
+        ));
+    }
+    if !who.admits(client.role) {
+        let words = if who == Who::Station {
+            "a station"
+        } else {
+            "an operator"
+        };
+        return Err(Problem::new(
+            WRONG_ROLE,
+            format!("the route is for {words}"),
+        ));
+    }
+    Ok(Some(client))
+}
+
+/// The whole body, within its time and size.
+async fn collect(service: &Service, announced: Option<u64>, body: Body) -> Result<Bytes, Problem> {
+    let limit = service.limits.body_bytes;
+    let too_large = || Problem::new(TOO_LARGE, format!("a body has at most {limit} bytes"));
+    if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limit)) {
+        return Err(too_large());
+    }
+    let all = timeout(
+        service.limits.body_time,
+        Limited::new(body, limit).collect(),
+    )
+    .await;
+    match all {
+        Err(_) => Err(Problem::new(TIMEOUT, "the body did not arrive in time")),
+        Ok(Ok(all)) => Ok(all.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(Problem::new(MALFORMED, "the body ends in the middle")),
+    }
+}
+
+/// The variable part of the path. Ids and names need no percent signs.
+fn segment<'p>(route: &Route, path: &'p str) -> Result<Option<&'p str>, Problem> {
+    if variable(route.path).is_none() {
+        return Ok(None);
+    }
+    let segment = path.rsplit('/').next().unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if !(1..=64).contains(&segment.len()) || !segment.bytes().all(plain) {
+        let detail = "the path: names and ids are 1 to 64 letters, digits, `-` or `_`";
+        return Err(Problem::new(MALFORMED, detail));
+    }
+    Ok(Some(segment))
+}
+
+fn respond(result: Result<Answer, Problem>, id: &str) -> Response<Body> {
+    let mut retry = None;
+    let answer = result.unwrap_or_else(|mut problem| {
+        problem.request = Some(id.into());
+        retry = problem.retry_after;
+        Answer {
+            status: problem.status,
+            media: problem::MEDIA_TYPE,
+            body: serde_json::to_vec(&problem).unwrap_or_default(), // text and numbers: cannot fail
+        }
+    });
+    let mut response = Response::new(Body::from(answer.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    if answer.status != 204 {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.media));
+    }
+    headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert("x-request-id", id);
+    }
+    if let Some(seconds) = retry {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+fn verb(method: Method) -> &'static str {
+    match method {
+        Method::Get => "GET",
+        Method::Post => "POST",
+        Method::Delete => "DELETE",
+    }
+}

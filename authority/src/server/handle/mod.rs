@@ -1,0 +1,27 @@
+//! What each route does, by who may use it.
+
+pub(super) mod account;
+pub(super) mod operator;
+pub(super) mod public;
+pub(super) mod station;
+
+use super::clients::RegisterError;
+use super::problem::{BAD_CODE, CONFLICT, MALFORMED, NOT_FOUND, Problem, REFUSED, UNAVAILABLE};
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        let kind = match &error {
+            RegisterError::Name => MALFORMED,
+            RegisterError::Taken(_) => CONFLICT,
+            RegisterError::NoInvitation => BAD_CODE,
+            RegisterError::Unknown => NOT_FOUND,
+            RegisterError::Full => REFUSED,
+            RegisterError::File { .. } => {
+                tracing::error!(reason = %error, "the register of clients");
+                let detail = "the register of clients cannot be read or written";
+                return Self::new(UNAVAILABLE, detail).retry_after(5);
+            }
+        };
+        Self::new(kind, error.to_string())
+    }
+}

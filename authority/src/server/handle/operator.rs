@@ -1,0 +1,98 @@
+//! Routes for operators: approvals, revocations, status lists, holders, clients.
+
+use super::super::desk::Page;
+use super::super::message::{
+    ApprovalBody, ClientsAnswer, CodeText, EnrolmentAnswer, EnrolmentBody, EnrolmentsAnswer,
+    HoldersAnswer, NameText, Nothing, RequestAnswer, RevocationBody, StatusListAnswer,
+    StatusListBody, WaitingAnswer, name,
+};
+use super::super::problem::{INTERNAL, MALFORMED, Problem};
+use super::super::route::{Call, Told};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Holders on a page, unless told otherwise, and at most.
+const PAGE: u64 = 100;
+const MAX_PAGE: u64 = 1_000;
+
+pub fn approvals(call: &Call<'_>) -> Told<WaitingAnswer> {
+    let waiting = call.service.desk.approvals()?;
+    let waiting = waiting.into_iter().map(Into::into).collect();
+    Ok((200, WaitingAnswer { waiting }))
+}
+
+pub fn decide(call: &Call<'_>, body: &ApprovalBody) -> Told<Option<RequestAnswer>> {
+    let service = call.service;
+    match body {
+        ApprovalBody::Approve {} => {
+            let issued = service.desk.approve(call.segment())?;
+            service.metrics.issued.fetch_add(1, Relaxed);
+            Ok((200, Some(issued.into())))
+        }
+        ApprovalBody::Refuse { reason } => {
+            service.desk.refuse(call.segment(), reason)?;
+            service.metrics.refused.fetch_add(1, Relaxed);
+            Ok((204, None))
+        }
+    }
+}
+
+pub fn revoke(call: &Call<'_>, body: &RevocationBody) -> Told<Nothing> {
+    let desk = &call.service.desk;
+    desk.revoke(call.key()?, body.holder.0, &body.reason)?;
+    Ok((204, Nothing {}))
+}
+
+pub fn publish(call: &Call<'_>, body: &StatusListBody) -> Told<StatusListAnswer> {
+    let list = call.service.desk.publish(call.key()?, body.scope.into())?;
+    Ok((201, (&list).into()))
+}
+
+pub fn holders(call: &Call<'_>) -> Told<HoldersAnswer> {
+    let limit = call.number("limit")?.unwrap_or(PAGE);
+    let limit = usize::try_from(limit.clamp(1, MAX_PAGE))
+        .map_err(|_| Problem::new(MALFORMED, "`limit` is too large"))?;
+    let malformed = |words: &str| Problem::new(MALFORMED, format!("`after`: {words}"));
+    let after = call
+        .text("after")
+        .map(name)
+        .transpose()
+        .map_err(malformed)?;
+    let rows = call.service.desk.holders(&Page { after, limit })?;
+    let full = rows.len() >= limit;
+    let next = rows.last().filter(|_| full).map(|row| NameText(row.holder));
+    let holders = rows.into_iter().map(Into::into).collect();
+    Ok((200, HoldersAnswer { holders, next }))
+}
+
+pub fn enrolments(call: &Call<'_>) -> Told<EnrolmentsAnswer> {
+    let enrolments = call.service.register.invited(call.service.now())?;
+    Ok((200, EnrolmentsAnswer { enrolments }))
+}
+
+pub fn invite(call: &Call<'_>, body: &EnrolmentBody) -> Told<EnrolmentAnswer> {
+    let service = call.service;
+    let code = service
+        .draw_code()
+        .map_err(|error| Problem::new(INTERNAL, error.to_string()))?;
+    let register = &service.register;
+    let expires = register.invite(&body.name, body.role, &code.hash(), service.now())?;
+    let answer = EnrolmentAnswer {
+        name: body.name.clone(),
+        role: body.role,
+        code: CodeText(code.dangerous_text()),
+        expires,
+    };
+    Ok((201, answer))
+}
+
+pub fn clients(call: &Call<'_>) -> Told<ClientsAnswer> {
+    let clients = call.service.register.clients()?;
+    Ok((200, ClientsAnswer { clients }))
+}
+
+pub fn revoke_client(call: &Call<'_>) -> Result<(), Problem> {
+    call.service
+        .register
+        .revoke(call.segment(), call.service.now())?;
+    Ok(())
+}

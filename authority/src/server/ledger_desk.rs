@@ -1,0 +1,292 @@
+//! The desk over an authority's store: a clerk who writes, and a second way to the store for those who only read.
+
+use super::Clock;
+use super::desk::{
+    Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
+};
+use crate::clerk::{Clerk, ClerkError, Machine};
+use crate::custody::{CustodyError, Signer};
+use crate::job::{Job, Task};
+use crate::ledger::{Event, Line};
+use crate::store::{StoreError, Token};
+use crate::{
+    Application, Authority, AuthorityError, Challenge, Holder, Moment, NotProvable, Order,
+    RevocationRefused, Scope,
+};
+use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
+use apdu::crypto::Entropy;
+use getrandom::SysRng;
+use serde_json::Value;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Most certificates that are told to wait for their holder.
+const MAX_WAITING: u32 = 16;
+
+/// An authority with its key at work.
+pub struct LedgerDesk {
+    clerk: Clerk,
+    reader: Mutex<Authority>,
+    issuer: Name,
+    clock: Clock,
+    /// What was wrong with the key when it last had to sign.
+    key: Mutex<Option<String>>,
+}
+
+struct Here {
+    clock: Clock,
+    entropy: SysRng,
+}
+
+impl Machine for Here {
+    fn now(&mut self) -> Option<Moment> {
+        Moment::from_unix_seconds((self.clock)())
+    }
+
+    fn entropy(&mut self) -> &mut dyn Entropy {
+        &mut self.entropy
+    }
+}
+
+impl LedgerDesk {
+    /// Sets a clerk to work on `writer` with the authority's key; `reader` is a second opening of the same store.
+    pub fn new(writer: Authority, reader: Authority, key: Box<dyn Signer>, clock: Clock) -> Self {
+        let here = Here {
+            clock: clock.clone(),
+            entropy: SysRng,
+        };
+        Self {
+            issuer: reader.root().claims().holder,
+            clerk: Clerk::start(writer, key, Box::new(here)),
+            reader: Mutex::new(reader),
+            clock,
+            key: Mutex::new(None),
+        }
+    }
+
+    fn reader(&self) -> MutexGuard<'_, Authority> {
+        // Reading leaves nothing half done.
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has a task done for a client, once.
+    fn ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, DeskError> {
+        let signs = job.signs();
+        let task = Task {
+            job,
+            by: Some(key.client().into()),
+            token: Some(Token {
+                client: key.client().into(),
+                word: key.key().into(),
+            }),
+        };
+        let done = self.clerk.ask(task);
+        let lost = match &done {
+            Err(ClerkError::Task(AuthorityError::Custody(error))) => Some(error.to_string()),
+            _ => None,
+        };
+        if signs && (lost.is_some() || done.is_ok()) {
+            *self.key.lock().unwrap_or_else(PoisonError::into_inner) = lost;
+        }
+        Ok(done?)
+    }
+
+    fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
+        let Event::Issued { certificate, .. } = &line.event else {
+            return Err(DeskError::Conflict);
+        };
+        let receipt = match self.reader().receipt_of(line.sequence) {
+            Ok(receipt) => json(serde_json::to_value(receipt))?,
+            Err(AuthorityError::NotProvable(_)) => Value::Null, // the key was lost between certificate and head
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Issued {
+            certificate: certificate.clone(),
+            receipt,
+        })
+    }
+}
+
+fn json(value: serde_json::Result<Value>) -> Result<Value, DeskError> {
+    value.map_err(|error| DeskError::Internal(error.to_string()))
+}
+
+/// The client hears what went wrong, and no names of this machine's files.
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(reason = %error, "the store");
+        match error {
+            StoreError::Busy(_) => {
+                Self::Unavailable("the store is in use for too long; try again".into())
+            }
+            StoreError::Unavailable { .. } => {
+                Self::Unavailable("the store is not available; try again later".into())
+            }
+            error => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<AuthorityError> for DeskError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Order(_) | AuthorityError::Request(_) => {
+                Self::Refused(error.to_string())
+            }
+            AuthorityError::Revocation(RevocationRefused::Unknown(_))
+            | AuthorityError::NotProvable(NotProvable::NotSigned(_)) => Self::NotFound,
+            AuthorityError::Revocation(_) | AuthorityError::NotProvable(_) => {
+                Self::Refused(error.to_string())
+            }
+            AuthorityError::TokenReused => Self::Conflict,
+            AuthorityError::ClockBehind => Self::Unavailable(error.to_string()),
+            AuthorityError::Entropy(_) => Self::Unavailable(error.to_string()),
+            AuthorityError::Store(error) => error.into(),
+            AuthorityError::Custody(CustodyError::TokenLost { .. }) => {
+                tracing::error!(reason = %error, "the key");
+                Self::Unavailable(
+                    "the authority's key is away; an operator of the authority has to look".into(),
+                )
+            }
+            _ => Self::Internal(error.to_string()), // these name paths
+        }
+    }
+}
+
+impl From<ClerkError> for DeskError {
+    fn from(error: ClerkError) -> Self {
+        match error {
+            ClerkError::Task(error) => error.into(),
+            ClerkError::Store(error) => error.into(),
+            ClerkError::Clock | ClerkError::Full | ClerkError::Stopping => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}
+
+impl Desk for LedgerDesk {
+    fn root(&self) -> Result<Certificate, DeskError> {
+        Ok(self.reader().root().clone())
+    }
+
+    fn status_list(&self) -> Result<StatusList, DeskError> {
+        self.reader().status_list()?.ok_or(DeskError::NotFound)
+    }
+
+    fn order(&self, key: &IdempotencyKey, order: Order) -> Result<Challenge, DeskError> {
+        let line = self.ask(key, Job::Order(order))?;
+        Challenge::of(&line, self.issuer).ok_or(DeskError::Conflict)
+    }
+
+    fn request(
+        &self,
+        key: &IdempotencyKey,
+        request: Request,
+        role: Role,
+        years: Option<u8>,
+    ) -> Result<Outcome, DeskError> {
+        let application = Application {
+            request,
+            role,
+            years,
+        };
+        let line = self.ask(key, Job::Issue(Box::new(application)))?;
+        Ok(Outcome::Issued(Box::new(self.issued(&line)?)))
+    }
+
+    fn pending(&self, _id: &str) -> Result<Outcome, DeskError> {
+        Err(DeskError::NotFound) // nothing ever waits
+    }
+
+    fn approvals(&self) -> Result<Vec<Waiting>, DeskError> {
+        Ok(Vec::new())
+    }
+
+    fn approve(&self, _id: &str) -> Result<Issued, DeskError> {
+        Err(DeskError::NotFound)
+    }
+
+    fn refuse(&self, _id: &str, _reason: &str) -> Result<(), DeskError> {
+        Err(DeskError::NotFound)
+    }
+
+    fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError> {
+        self.ask(key, Job::Deliver(holder)).map(drop)
+    }
+
+    fn waiting(&self, role: Role) -> Result<Vec<Certificate>, DeskError> {
+        let holders = self.reader().waiting(role, MAX_WAITING)?;
+        Ok(holders
+            .into_iter()
+            .map(|holder| holder.certificate)
+            .collect())
+    }
+
+    fn holder(&self, holder: Name) -> Result<Holder, DeskError> {
+        Ok(self.reader().holder(&holder)?)
+    }
+
+    fn revoke(&self, key: &IdempotencyKey, holder: Name, reason: &str) -> Result<(), DeskError> {
+        let reason = reason.into();
+        self.ask(key, Job::Revoke { holder, reason }).map(drop)
+    }
+
+    fn publish(&self, key: &IdempotencyKey, scope: Scope) -> Result<StatusList, DeskError> {
+        match self.ask(key, Job::Publish(scope))?.event {
+            Event::List { list, .. } => Ok(list),
+            _ => Err(DeskError::Conflict),
+        }
+    }
+
+    fn holders(&self, page: &Page) -> Result<Vec<HolderRow>, DeskError> {
+        let limit = u32::try_from(page.limit).unwrap_or(u32::MAX);
+        let holders = self.reader().holders(page.after.as_ref(), limit)?;
+        Ok(holders.into_iter().map(row).collect())
+    }
+
+    fn head(&self) -> Result<Value, DeskError> {
+        json(serde_json::to_value(self.reader().head()?))
+    }
+
+    fn consistency(&self, from: u64, to: u64) -> Result<Value, DeskError> {
+        json(serde_json::to_value(self.reader().consistency(from, to)?))
+    }
+
+    fn receipt(&self, holder: Name) -> Result<Value, DeskError> {
+        json(serde_json::to_value(self.reader().receipt(&holder)?))
+    }
+
+    fn entries(&self, from: u64, count: u64) -> Result<Value, DeskError> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        let lines = self.reader().lines(from.saturating_add(1), count)?;
+        json(serde_json::to_value(lines))
+    }
+
+    fn health(&self) -> Vec<Part> {
+        let clock = Moment::from_unix_seconds((self.clock)());
+        let store = self.reader().size().err().map(|error| {
+            tracing::error!(reason = %error, "the store");
+            "the store does not answer".into()
+        });
+        let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = key.as_ref().map(|reason| {
+            tracing::error!(%reason, "the key");
+            "the key did not sign when it last had to".into()
+        });
+        let part = |name, wrong| Part { name, wrong };
+        let clock = clock.is_none().then(|| "the clock is wrong".into());
+        vec![part("clock", clock), part("store", store), part("key", key)]
+    }
+}
+
+fn row(holder: Holder) -> HolderRow {
+    let claims = holder.certificate.claims();
+    HolderRow {
+        holder: claims.holder,
+        role: claims.role,
+        issued: holder.issued,
+        until: claims.until.to_string(),
+        delivered: holder.delivered,
+        revoked: holder.revoked,
+    }
+}

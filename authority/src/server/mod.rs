@@ -1,0 +1,35 @@
+//! The authority's network service: HTTPS with mutual TLS, for stations and operators (`docs/authority.md`).
+//!
+//! | module | job |
+//! |---|---|
+//! | [`desk`] | what the service asks of the authority behind it |
+//! | [`ledger_desk`] | that desk over an authority's store |
+//! | [`clients`], [`identity`] | who may connect; the TLS certificates on both sides |
+//! | `route`, [`routes`], `handle` | the table of routes, and what each does |
+//! | [`message`], [`problem`], [`openapi`] | what goes over the wire, and its description |
+//! | `answer`, `replay`, [`limit`], `metrics` | from a request to its answer |
+//! | [`listen`] | sockets, TLS, stopping |
+//! | [`config`] | settings from file, environment and flags |
+//!
+//! A request passes through `answer` alone: client, rate, role, size, time, then one blocking call of the desk, then one line of log.
+//! Bodies, codes and keys are never logged.
+
+mod answer;
+pub mod clients;
+pub mod config;
+pub mod desk;
+mod handle;
+pub mod identity;
+pub mod ledger_desk;
+pub mod limit;
+pub mod listen;
+pub mod message;
+mod metrics;
+pub mod openapi;
+pub mod problem;
+mod replay;
+pub mod route;
+pub mod routes;
+mod service;
+
+pub use service::{Clock, Service};
