@@ -12,10 +12,19 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Method, path, body, and what nobody, a station, an operator and a revoked client are told before the desk is asked.
+/// Method, route, path, body, and the four answers.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<Value>,
+    [&'static str; 4],
+);
+
+/// What nobody, a station, an operator and a revoked client are told before the desk is asked.
 /// `yes`: they come through, whatever the desk says then.
 #[rustfmt::skip]
-fn table() -> Vec<(&'static str, &'static str, &'static str, Option<Value>, [&'static str; 4])> {
+fn table() -> Vec<Row> {
     const OPEN: [&str; 4] = ["yes", "yes", "yes", "yes"];
     const STATION: [&str; 4] = ["not-enrolled", "yes", "wrong-role", "client-revoked"];
     const OPERATOR: [&str; 4] = ["not-enrolled", "wrong-role", "yes", "client-revoked"];
@@ -87,7 +96,10 @@ fn a_revoked_station_is_refused_like_a_revoked_operator() {
     let station = bench.station();
     assert_eq!(gate(&station, "get", "/v1/log/head", None), "yes");
     bench.register().revoke("LINE1", bench.now()).unwrap();
-    assert_eq!(gate(&station, "get", "/v1/log/head", None), "client-revoked");
+    assert_eq!(
+        gate(&station, "get", "/v1/log/head", None),
+        "client-revoked"
+    );
 }
 
 #[test]
@@ -119,7 +131,15 @@ fn every_route_stands_in_the_table_and_in_the_description_and_nothing_else_does(
 fn a_path_or_method_that_is_not_served_is_a_problem_too() {
     let bench = Bench::new();
     let client = bench.nobody();
-    for path in ["/", "/v1", "/v1/roots", "/v1/root/", "/v2/root", "/v1/../v1/x", "//v1/root"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/roots",
+        "/v1/root/",
+        "/v2/root",
+        "/v1/../v1/x",
+        "//v1/root",
+    ] {
         assert!(client.get(path).is(404, "no-such-route"), "{path}");
     }
     let answer = client.delete("/v1/root");
@@ -131,12 +151,23 @@ fn a_path_or_method_that_is_not_served_is_a_problem_too() {
 fn a_certificate_of_our_own_ca_that_is_not_in_the_register_opens_nothing() {
     let bench = Bench::new();
     let key = KeyPair::generate().unwrap();
-    let (_, certificate) = bench.identity().certify(&request(&key), "LINE1", http::today()).unwrap();
+    let (_, certificate) = bench
+        .identity()
+        .certify(&request(&key), "LINE1", http::today())
+        .unwrap();
     let stranger = bench.with(Some(&Card { certificate, key }));
     let answer = stranger.get("/v1/log/head");
     assert!(answer.is(401, "not-enrolled"));
-    assert!(answer.body.contains("not in the register"), "{}", answer.body);
-    assert_eq!(stranger.get("/v1/root").status, 200, "what is for everybody is for it too");
+    assert!(
+        answer.body.contains("not in the register"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(
+        stranger.get("/v1/root").status,
+        200,
+        "what is for everybody is for it too"
+    );
 }
 
 #[test]
@@ -159,15 +190,28 @@ fn a_client_that_trusts_another_ca_does_not_speak_to_us() {
     let bench = Bench::new();
     let other = Bench::new();
     assert_ne!(bench.tls_ca, other.tls_ca);
-    assert!(bench.trusting(&other.tls_ca, None).try_get("/v1/root").is_err());
-    assert!(bench.trusting(&bench.tls_ca, None).try_get("/v1/root").is_ok());
+    assert!(
+        bench
+            .trusting(&other.tls_ca, None)
+            .try_get("/v1/root")
+            .is_err()
+    );
+    assert!(
+        bench
+            .trusting(&bench.tls_ca, None)
+            .try_get("/v1/root")
+            .is_ok()
+    );
 }
 
 #[test]
 fn tls_1_2_is_refused() {
     let bench = Bench::new();
     let get = b"GET /v1/root HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    assert_eq!(bench.tls(&[&rustls::version::TLS12], None).exchange(get), "");
+    assert_eq!(
+        bench.tls(&[&rustls::version::TLS12], None).exchange(get),
+        ""
+    );
     let told = bench.tls(&[&rustls::version::TLS13], None).exchange(get);
     assert!(told.starts_with("HTTP/1.1 200 "), "{told}");
 }

@@ -12,9 +12,11 @@ use authority::server::listen::Running;
 use authority::server::{Clock, Service};
 use authority::{Authority, EnrolmentCode, Moment};
 use base64ct::{Base64, Encoding as _};
-use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
+use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
+};
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -24,7 +26,6 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
-use ureq::unversioned::transport::DefaultConnector;
 
 /// A client's certificate and key, DER.
 pub struct Card {
@@ -86,7 +87,15 @@ impl Bench {
         let folder = temporary.path().join("ca");
         let now = Moment::from_unix_seconds(START).unwrap();
         let mut tape = Tape(0);
-        Authority::init(&folder, name("ZZTALLYROOT00001"), 15, PASSPHRASE, &mut tape, now).unwrap();
+        Authority::init(
+            &folder,
+            name("ZZTALLYROOT00001"),
+            15,
+            PASSPHRASE,
+            &mut tape,
+            now,
+        )
+        .unwrap();
         let authority = Authority::open(&folder, Duration::ZERO).unwrap();
         let key = authority.unlock(PASSPHRASE).unwrap();
         let clock = Arc::new(AtomicU64::new(0));
@@ -130,7 +139,9 @@ impl Bench {
     pub fn code(&self, name: &str, role: ClientRole) -> String {
         let mut tape = Tape(1_000 + u64::from(sha256(&[name.as_bytes()])[0]) * 1_000);
         let code = EnrolmentCode::draw(&self.tls_ca, &mut tape).unwrap();
-        self.register().invite(name, role, &code.hash(), self.now()).unwrap();
+        self.register()
+            .invite(name, role, &code.hash(), self.now())
+            .unwrap();
         code.dangerous_text().to_string()
     }
 
@@ -164,43 +175,28 @@ impl Bench {
 
     /// A client that trusts this TLS CA.
     pub fn trusting(&self, tls_ca: &[u8], card: Option<&Card>) -> Client {
-        let certificate = |der: &[u8]| Certificate::from_der(der).to_owned();
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(RootCerts::new_with_certs(&[certificate(tls_ca)]))
-            .client_cert(card.map(|card| {
-                let key = card.key.serialize_pem();
-                let key = PrivateKey::from_pem(key.as_bytes()).unwrap().to_owned();
-                ClientCert::new_with_certs(&[certificate(&card.certificate)], key)
-            }))
-            .build();
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .proxy(None)
-            .build();
-        let agent = ureq::Agent::with_parts(config, DefaultConnector::default(), ureq::unversioned::resolver::DefaultResolver::default());
+        let client = client(self.running.address(), tls_ca, card);
         let number = self.keys.fetch_add(1, SeqCst);
-        Client {
-            agent,
-            base: format!("https://{}", self.running.address()),
-            keys: AtomicU64::new(number << 32),
-        }
+        client.keys.store(number << 32, SeqCst);
+        client
     }
 
     /// A plain TCP connection to the service.
     pub fn tcp(&self) -> TcpStream {
         let stream = TcpStream::connect(self.running.address()).unwrap();
         // Long enough that only a hanging service reaches it.
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
         stream
     }
 
     /// A TLS connection, on which anything can be sent.
     pub fn tls(&self, versions: &[&'static SupportedProtocolVersion], card: Option<&Card>) -> Tls {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from(self.tls_ca.clone())).unwrap();
+        roots
+            .add(CertificateDer::from(self.tls_ca.clone()))
+            .unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)
@@ -266,7 +262,10 @@ impl Tls {
 }
 
 pub fn timed_out(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    matches!(
+        error.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+    )
 }
 
 /// A client by others: ureq.
@@ -288,14 +287,21 @@ impl Client {
     /// POST with a new idempotency key.
     pub fn post(&self, path: &str, body: &Value) -> Answer {
         let key = format!("key-{}", self.keys.fetch_add(1, SeqCst));
-        self.send(path, &body.to_string(), &[("idempotency-key", &key), JSON]).unwrap()
+        self.send(path, &body.to_string(), &[("idempotency-key", &key), JSON])
+            .unwrap()
     }
 
     pub fn post_with(&self, path: &str, key: &str, body: &Value) -> Answer {
-        self.send(path, &body.to_string(), &[("idempotency-key", key), JSON]).unwrap()
+        self.send(path, &body.to_string(), &[("idempotency-key", key), JSON])
+            .unwrap()
     }
 
-    pub fn send(&self, path: &str, body: &str, headers: &[(&str, &str)]) -> Result<Answer, ureq::Error> {
+    pub fn send(
+        &self,
+        path: &str,
+        body: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, ureq::Error> {
         let mut request = self.agent.post(format!("{}{path}", self.base));
         for (key, value) in headers {
             request = request.header(*key, *value);
@@ -318,15 +324,46 @@ impl Client {
     }
 }
 
+/// A client of the service at `address` that trusts this TLS CA.
+pub fn client(address: SocketAddr, tls_ca: &[u8], card: Option<&Card>) -> Client {
+    let certificate = |der: &[u8]| Certificate::from_der(der).to_owned();
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .root_certs(RootCerts::new_with_certs(&[certificate(tls_ca)]))
+        .client_cert(card.map(|card| {
+            let key = card.key.serialize_pem();
+            let key = PrivateKey::from_pem(key.as_bytes()).unwrap();
+            ClientCert::new_with_certs(&[certificate(&card.certificate)], key)
+        }))
+        .build();
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .proxy(None)
+        .build();
+    Client {
+        agent: config.new_agent(),
+        base: format!("https://{address}"),
+        keys: AtomicU64::new(0),
+    }
+}
+
 pub const JSON: (&str, &str) = ("content-type", "application/json");
 
-fn told(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Answer, ureq::Error> {
+fn told(
+    result: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Answer, ureq::Error> {
     let mut response = result?;
     let header = |name: &str| {
         let value = response.headers().get(name)?;
         Some(value.to_str().unwrap().to_owned())
     };
-    let (media, retry_after, allow) = (header("content-type"), header("retry-after"), header("allow"));
+    let (media, retry_after, allow) = (
+        header("content-type"),
+        header("retry-after"),
+        header("allow"),
+    );
     Ok(Answer {
         status: response.status().as_u16(),
         media: media.unwrap_or_default(),
@@ -339,7 +376,6 @@ fn told(result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result
 /// A certificate request for a key, PKCS#10, DER.
 pub fn request(key: &KeyPair) -> Vec<u8> {
     let request = CertificateParams::default().serialize_request(key).unwrap();
-    assert!(!key.der_bytes().is_empty());
     request.der().to_vec()
 }
 
@@ -356,5 +392,8 @@ pub fn bytes(value: &Value) -> Vec<u8> {
 }
 
 pub fn today() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
 }
