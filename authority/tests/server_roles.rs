@@ -12,10 +12,19 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Method, path, body, and what nobody, a station, an operator and a revoked client are told before the desk is asked.
+/// Method, route, path, body, and the four answers.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Option<Value>,
+    [&'static str; 4],
+);
+
+/// What nobody, a station, an operator and a revoked client are told before the desk is asked.
 /// `yes`: they come through, whatever the desk says then.
 #[rustfmt::skip]
-fn table() -> Vec<(&'static str, &'static str, &'static str, Option<Value>, [&'static str; 4])> {
+fn table() -> Vec<Row> {
     const OPEN: [&str; 4] = ["yes", "yes", "yes", "yes"];
     const STATION: [&str; 4] = ["not-enrolled", "yes", "wrong-role", "client-revoked"];
     const OPERATOR: [&str; 4] = ["not-enrolled", "wrong-role", "yes", "client-revoked"];

@@ -13,9 +13,9 @@ use apdu::crypto::sha256;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, Request, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use axum::routing::{MethodFilter, on};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -122,38 +122,22 @@ async fn work(
     let route = service.routes.get(place).ok_or_else(lost)?;
     let (head, body) = request.into_parts();
     let peer = *head.extensions.get::<Peer>().ok_or_else(lost)?;
-    let client = find(front, peer).await?;
-    *known = client.clone();
-    let name = client.as_ref().map(|client| client.name.as_str());
-    service
-        .admit(name, peer.address)
-        .map_err(|seconds| Problem::new(RATE, "the client asks too often").retry_after(seconds))?;
-    let client = authorise(route.who, client, peer)?;
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-
-    let mut key = None;
-    if route.keyed {
-        let owner = client.as_ref().map_or("", |client| client.name.as_str());
-        let made = header("idempotency-key").and_then(|text| IdempotencyKey::new(owner, text));
-        let missing = || {
-            Problem::new(
-                KEY_MISSING,
-                "the header is missing, or too long, or has other characters",
+    let key = match gate(front, route, peer, &head.headers, known).await {
+        Ok(key) => key,
+        Err(problem) => {
+            // An answer to someone who is still sending would be lost with the connection.
+            let _ = timeout(
+                service.limits.body_time,
+                read(body, service.limits.body_bytes),
             )
-        };
-        key = Some(made.ok_or_else(missing)?);
-    }
+            .await;
+            return Err(problem);
+        }
+    };
     let mut bytes = Bytes::new();
     if route.body.is_some() {
-        let media = header(CONTENT_TYPE.as_str()).unwrap_or_default();
-        let media = media.split(';').next().unwrap_or_default().trim();
-        if !media.eq_ignore_ascii_case("application/json") {
-            return Err(Problem::new(
-                MEDIA,
-                "the header Content-Type says something else, or nothing",
-            ));
-        }
-        let announced = header(CONTENT_LENGTH.as_str()).and_then(|text| text.parse::<u64>().ok());
+        let announced = header(&head.headers, CONTENT_LENGTH.as_str());
+        let announced = announced.and_then(|text| text.parse().ok());
         bytes = collect(service, announced, body).await?;
     }
     let path = head.uri.path().to_owned();
@@ -192,6 +176,45 @@ async fn work(
     })?
 }
 
+/// Everything that can be said before the body is read: who asks, how often, whether it may, and its headers. Gives the
+/// idempotency key, where the route demands one.
+async fn gate(
+    front: &Front,
+    route: &Route,
+    peer: Peer,
+    headers: &HeaderMap,
+    known: &mut Option<Client>,
+) -> Result<Option<IdempotencyKey>, Problem> {
+    let client = find(front, peer).await?;
+    known.clone_from(&client);
+    let name = client.as_ref().map(|client| client.name.as_str());
+    let admitted = front.service.admit(name, peer.address);
+    admitted
+        .map_err(|seconds| Problem::new(RATE, "the client asks too often").retry_after(seconds))?;
+    authorise(route.who, client.as_ref(), peer)?;
+    let mut key = None;
+    if route.keyed {
+        let owner = client.as_ref().map_or("", |client| client.name.as_str());
+        let made = header(headers, "idempotency-key");
+        let made = made.and_then(|text| IdempotencyKey::new(owner, text));
+        let detail = "the header is missing, or too long, or has other characters";
+        key = Some(made.ok_or_else(|| Problem::new(KEY_MISSING, detail))?);
+    }
+    if route.body.is_some() {
+        let media = header(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+        let media = media.split(';').next().unwrap_or_default().trim();
+        if !media.eq_ignore_ascii_case("application/json") {
+            let detail = "the header Content-Type says something else, or nothing";
+            return Err(Problem::new(MEDIA, detail));
+        }
+    }
+    Ok(key)
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
 /// The client whose certificate was shown, revoked or not.
 async fn find(front: &Front, peer: Peer) -> Result<Option<Client>, Problem> {
     let Some(fingerprint) = peer.certificate else {
@@ -202,9 +225,9 @@ async fn find(front: &Front, peer: Peer) -> Result<Option<Client>, Problem> {
     Ok(found.map_err(|_| Problem::new(INTERNAL, "the register of clients stopped"))??)
 }
 
-fn authorise(who: Who, client: Option<Client>, peer: Peer) -> Result<Option<Client>, Problem> {
+fn authorise(who: Who, client: Option<&Client>, peer: Peer) -> Result<(), Problem> {
     if who == Who::Anyone {
-        return Ok(client);
+        return Ok(());
     }
     let Some(client) = client else {
         return Err(Problem::new(
@@ -232,27 +255,44 @@ fn authorise(who: Who, client: Option<Client>, peer: Peer) -> Result<Option<Clie
             format!("the route is for {words}"),
         ));
     }
-    Ok(Some(client))
+    Ok(())
 }
 
 /// The whole body, within its time and size.
 async fn collect(service: &Service, announced: Option<u64>, body: Body) -> Result<Bytes, Problem> {
     let limit = service.limits.body_bytes;
     let too_large = || Problem::new(TOO_LARGE, format!("a body has at most {limit} bytes"));
-    if announced.is_some_and(|bytes| usize::try_from(bytes).map_or(true, |bytes| bytes > limit)) {
+    let most = u64::try_from(limit.saturating_mul(PATIENCE)).unwrap_or(u64::MAX);
+    if announced.is_some_and(|bytes| bytes > most) {
         return Err(too_large());
     }
-    let all = timeout(
-        service.limits.body_time,
-        Limited::new(body, limit).collect(),
-    )
-    .await;
-    match all {
+    match timeout(service.limits.body_time, read(body, limit)).await {
         Err(_) => Err(Problem::new(TIMEOUT, "the body did not arrive in time")),
-        Ok(Ok(all)) => Ok(all.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Ok(Some(all))) => Ok(all.into()),
+        Ok(Ok(None)) => Err(too_large()),
         Ok(Err(_)) => Err(Problem::new(MALFORMED, "the body ends in the middle")),
     }
+}
+
+/// How many times the limit is read before the connection is cut: who sends a little too much hears why.
+const PATIENCE: usize = 4;
+
+/// The body; `None` when it has more than `limit` bytes.
+async fn read(mut body: Body, limit: usize) -> Result<Option<Vec<u8>>, axum::Error> {
+    let (mut all, mut length) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue; // trailers say nothing here
+        };
+        length = length.saturating_add(data.len());
+        if length > limit.saturating_mul(PATIENCE) {
+            break;
+        }
+        if length <= limit {
+            all.extend_from_slice(&data);
+        }
+    }
+    Ok((length <= limit).then_some(all))
 }
 
 /// The variable part of the path. Ids and names need no percent signs.

@@ -12,7 +12,7 @@ use authority::server::listen::Running;
 use authority::server::{Clock, Service};
 use authority::{Authority, EnrolmentCode, Moment};
 use base64ct::{Base64, Encoding as _};
-use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
+use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
-use ureq::unversioned::transport::DefaultConnector;
 
 /// A client's certificate and key, DER.
 pub struct Card {
@@ -129,6 +128,12 @@ impl Bench {
         self.temporary.path().join("ca")
     }
 
+    /// The lines of the ledger.
+    pub fn lines(&self) -> Vec<String> {
+        let mut authority = Authority::open(&self.folder(), Duration::from_secs(60)).unwrap();
+        authority.lines(1, 1_000).unwrap()
+    }
+
     /// The register, as `authority enrol` on the same machine would open it.
     pub fn register(&self) -> Register {
         Register::open(&self.folder()).unwrap()
@@ -182,33 +187,10 @@ impl Bench {
 
     /// A client that trusts this TLS CA.
     pub fn trusting(&self, tls_ca: &[u8], card: Option<&Card>) -> Client {
-        let certificate = |der: &[u8]| Certificate::from_der(der).to_owned();
-        let tls = TlsConfig::builder()
-            .provider(TlsProvider::Rustls)
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .root_certs(RootCerts::new_with_certs(&[certificate(tls_ca)]))
-            .client_cert(card.map(|card| {
-                let key = card.key.serialize_pem();
-                let key = PrivateKey::from_pem(key.as_bytes()).unwrap().to_owned();
-                ClientCert::new_with_certs(&[certificate(&card.certificate)], key)
-            }))
-            .build();
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .proxy(None)
-            .build();
-        let agent = ureq::Agent::with_parts(
-            config,
-            DefaultConnector::default(),
-            ureq::unversioned::resolver::DefaultResolver::default(),
-        );
+        let client = client(self.running.address(), tls_ca, card);
         let number = self.keys.fetch_add(1, SeqCst);
-        Client {
-            agent,
-            base: format!("https://{}", self.running.address()),
-            keys: AtomicU64::new(number << 32),
-        }
+        client.keys.store(number << 32, SeqCst);
+        client
     }
 
     /// A plain TCP connection to the service.
@@ -354,6 +336,31 @@ impl Client {
     }
 }
 
+/// A client of the service at `address` that trusts this TLS CA.
+pub fn client(address: SocketAddr, tls_ca: &[u8], card: Option<&Card>) -> Client {
+    let certificate = |der: &[u8]| Certificate::from_der(der).to_owned();
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .root_certs(RootCerts::new_with_certs(&[certificate(tls_ca)]))
+        .client_cert(card.map(|card| {
+            let key = card.key.serialize_pem();
+            let key = PrivateKey::from_pem(key.as_bytes()).unwrap();
+            ClientCert::new_with_certs(&[certificate(&card.certificate)], key)
+        }))
+        .build();
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .proxy(None)
+        .build();
+    Client {
+        agent: config.new_agent(),
+        base: format!("https://{address}"),
+        keys: AtomicU64::new(0),
+    }
+}
+
 pub const JSON: (&str, &str) = ("content-type", "application/json");
 
 fn told(
@@ -381,7 +388,6 @@ fn told(
 /// A certificate request for a key, PKCS#10, DER.
 pub fn request(key: &KeyPair) -> Vec<u8> {
     let request = CertificateParams::default().serialize_request(key).unwrap();
-    assert!(!key.der_bytes().is_empty());
     request.der().to_vec()
 }
 
