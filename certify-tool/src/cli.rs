@@ -13,6 +13,18 @@ pub struct Arguments {
     /// The authority's folder [default: tallystick/authority in the user's data folder]
     #[arg(long, global = true, value_name = "FOLDER", env = "TALLY_AUTHORITY")]
     pub dir: Option<PathBuf>,
+    /// An authority over the network, https://host:port, instead of a folder; enrol first
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        env = "TALLY_AUTHORITY_URL",
+        conflicts_with = "dir"
+    )]
+    pub authority: Option<String>,
+    /// Where this station's identity is [default: tallystick/station in the user's data folder]
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub station: Option<PathBuf>,
     /// How to print results
     #[arg(long, global = true, value_enum, default_value_t = Style::Text)]
     pub output_format: Style,
@@ -42,6 +54,16 @@ pub enum Verb {
     /// The authority itself
     #[command(subcommand)]
     Ca(CaVerb),
+    /// Become a client of an authority's service, with a one-time code that its operator gave
+    Enrol {
+        /// The service, https://host:port
+        url: String,
+        /// Read the code from the first line of this file instead of asking
+        #[arg(long, value_name = "FILE")]
+        code_file: Option<PathBuf>,
+    },
+    /// Personalise a whole tray of cards, one after the other; goes on where it was interrupted
+    Batch(BatchArguments),
     /// Personalise a blank card: PIN, PUK, root, key, certificate, activation
     Card(CardArguments),
     /// Give out a nonce, so that a terminal elsewhere can make its request (`tally identity request`)
@@ -238,6 +260,18 @@ pub struct CardArguments {
     pub puk_file: Option<PathBuf>,
     #[command(flatten)]
     pub passphrase: PassphraseArguments,
+}
+
+#[derive(Args)]
+pub struct BatchArguments {
+    #[command(flatten)]
+    pub card: CardArguments,
+    /// How many cards
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+    /// One line of JSON for each finished card is added to this private file: name, key id, PUK. What stands there is done
+    #[arg(long, value_name = "FILE")]
+    pub report: PathBuf,
 }
 
 #[derive(Args)]

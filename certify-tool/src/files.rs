@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use apdu::certificate::{Certificate, CertificateError, Request, StatusList, pem};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Longest file that is read, bytes. A full status list has 1,300 in PEM.
@@ -115,6 +115,20 @@ fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
         stream.write_all(bytes).and_then(|()| stream.flush())
     } else {
         replace(path, bytes)
+    }
+}
+
+/// A file with a secret must be its owner's alone.
+pub fn require_private(file: &File, path: &Path) -> Result<(), Failure> {
+    let about = file
+        .metadata()
+        .map_err(|error| Failure::failed(format!("cannot read {}: {error}", shown(path))))?;
+    match about.is_file() && about.mode() & 0o077 == 0 {
+        true => Ok(()),
+        false => Err(Failure::failed(format!(
+            "{}: other users may read or write it; make it private with `chmod 600` and think about who saw it",
+            shown(path)
+        ))),
     }
 }
 

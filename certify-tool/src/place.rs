@@ -23,6 +23,16 @@ pub fn folder(named: Option<&Path>) -> Result<PathBuf, Failure> {
     Ok(places.data_dir().join("tallystick").join("authority"))
 }
 
+/// Where this machine's identity as a client of an authority's service is.
+pub fn station(named: Option<&Path>) -> Result<PathBuf, Failure> {
+    if let Some(folder) = named {
+        return Ok(folder.into());
+    }
+    let places = etcetera::choose_base_strategy()
+        .map_err(|_| Failure::usage("no home folder found; name one with --station FOLDER"))?;
+    Ok(places.data_dir().join("tallystick").join("station"))
+}
+
 /// Where `tally` keeps this user's terminal; the folder is made if it is missing.
 pub fn terminal_store() -> Result<PathBuf, Failure> {
     let places = etcetera::choose_base_strategy()

@@ -66,6 +66,17 @@ pub fn of_key(
     }
 }
 
+/// A one-time code for enrolment.
+pub fn enrolment_code(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+    let typed = match file {
+        Some(path) => first_line(path)?,
+        None => prompt("One-time code", "--code-file")?,
+    };
+    std::str::from_utf8(&typed)
+        .map(|text| Zeroizing::new(text.to_owned()))
+        .map_err(|_| Failure::usage("a code is letters and digits"))
+}
+
 /// The PIN of a token: from this file, from the one that the URI names, or by prompt.
 pub fn token_pin(file: Option<&Path>, uri: &KeyUri) -> Result<Pin, Failure> {
     if !cfg!(feature = "pkcs11") {

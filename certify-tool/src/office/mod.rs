@@ -1,10 +1,14 @@
 //! The authority as a station needs it (ST-13 to ST-15): on this machine, or over the network.
 
 mod here;
+pub mod remote;
 
 pub use here::Here;
+use remote::Remote;
 
+use crate::cli::{Arguments, PassphraseArguments};
 use crate::failure::Failure;
+use crate::{place, secret};
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use authority::{Challenge, Order};
 
@@ -36,4 +40,26 @@ pub trait Office {
 
     /// The newest status list.
     fn status_list(&mut self) -> Result<Option<StatusList>, Failure>;
+}
+
+/// The authority that the arguments name: over the network, or in a folder with its key.
+pub fn open(
+    arguments: &Arguments,
+    passphrase: &PassphraseArguments,
+) -> Result<Box<dyn Office>, Failure> {
+    if let Some(remote) = reach(arguments)? {
+        return Ok(Box::new(remote));
+    }
+    let folder = place::folder(arguments.dir.as_deref())?;
+    let passphrase = secret::of_key(&folder, passphrase)?;
+    Ok(Box::new(Here::open(&folder, &passphrase)?))
+}
+
+/// The authority over the network, if the arguments name one.
+pub fn reach(arguments: &Arguments) -> Result<Option<Remote>, Failure> {
+    let Some(url) = &arguments.authority else {
+        return Ok(None);
+    };
+    let folder = place::station(arguments.station.as_deref())?;
+    Remote::open(url, &folder).map(Some)
 }

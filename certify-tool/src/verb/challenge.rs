@@ -1,22 +1,28 @@
 //! `certify challenge`: a nonce for a terminal elsewhere.
 
-use crate::cli::{NameArguments, Style};
+use crate::cli::{Arguments, NameArguments, Style};
 use crate::failure::Failure;
+use crate::office::{self, Office as _};
 use crate::place;
 use crate::sheet::Sheet;
 use apdu::certificate::Role;
 use authority::{CHALLENGE_LIFETIME, Order};
 use getrandom::SysRng;
-use std::path::Path;
 
 /// Records the order and prints what the terminal has to put into its request.
-pub fn give(folder: &Path, name: &NameArguments, style: Style) -> Result<(), Failure> {
+pub fn give(arguments: &Arguments, name: &NameArguments) -> Result<(), Failure> {
+    let style = arguments.output_format;
     let order = Order {
         role: Role::Terminal,
         name: place::name_order(name, Role::Terminal)?,
     };
-    let mut authority = place::open(folder)?;
-    let challenge = authority.order(&order, &mut SysRng, place::now()?)?;
+    let challenge = match office::reach(arguments)? {
+        Some(mut remote) => remote.order(&order)?,
+        None => {
+            let folder = place::folder(arguments.dir.as_deref())?; // no key is needed for it
+            place::open(&folder)?.order(&order, &mut SysRng, place::now()?)?
+        }
+    };
     let nonce = u128::from_be_bytes(challenge.nonce);
     let nonce = format!("{nonce:032x}");
     Sheet::default()

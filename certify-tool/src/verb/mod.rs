@@ -1,9 +1,11 @@
 //! One file per verb.
 
+mod batch;
 mod ca;
 mod card;
 mod challenge;
 mod describe;
+mod enrol;
 mod list;
 mod log;
 mod personalise;
@@ -16,7 +18,14 @@ use crate::failure::Failure;
 
 /// Does what was asked.
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let folder = || crate::place::folder(arguments.dir.as_deref());
+    let folder = || {
+        if arguments.authority.is_some() {
+            return Err(Failure::usage(
+                "this verb works in the authority's folder (--dir), not over the network",
+            ));
+        }
+        crate::place::folder(arguments.dir.as_deref())
+    };
     let style = arguments.output_format;
     match &arguments.verb {
         Verb::Ca(CaVerb::Init {
@@ -25,9 +34,11 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             passphrase,
             key,
         }) => ca::init(&folder()?, name, *years, passphrase, key, style),
-        Verb::Card(job) => card::certify(&folder()?, job, style),
-        Verb::Challenge(name) => challenge::give(&folder()?, name, style),
-        Verb::Terminal(job) => terminal::certify(&folder()?, job, style),
+        Verb::Enrol { url, code_file } => enrol::enrol(arguments, url, code_file.as_deref()),
+        Verb::Batch(job) => batch::certify(arguments, job),
+        Verb::Card(job) => card::certify(arguments, job),
+        Verb::Challenge(name) => challenge::give(arguments, name),
+        Verb::Terminal(job) => terminal::certify(arguments, job),
         Verb::Inspect { file } => describe::inspect(file, style),
         Verb::Verify(what) => verify::verify(what, style),
         Verb::List => list::holders(&folder()?, style),
@@ -37,12 +48,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             reason,
             output,
             passphrase,
-        } => revoke::revoke(&folder()?, name, reason, output, passphrase),
+        } => revoke::revoke(arguments, name, reason, output, passphrase),
         Verb::StatusList {
             cut_off_all,
             output,
             passphrase,
-        } => revoke::publish(&folder()?, *cut_off_all, output, passphrase),
+        } => revoke::publish(arguments, *cut_off_all, output, passphrase),
         Verb::Log(verb) => log::run(folder, verb, style),
     }
 }

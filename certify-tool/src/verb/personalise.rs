@@ -30,7 +30,7 @@ pub struct Job<'a> {
     pub tell: &'a mut dyn FnMut(&str),
     /// Hears of the certificate on the card, before the card is activated for ever: what the person needs must not get
     /// lost in between. Hears `None` when the card had a certificate already.
-    pub ready: &'a mut dyn FnMut(Option<&Certificate>),
+    pub ready: &'a mut dyn FnMut(Option<&Certificate>) -> Result<(), Failure>,
 }
 
 /// Brings a card into use.
@@ -42,7 +42,7 @@ pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Fa
     (job.tell)("PUK set");
     drop(station);
     if let Some(certificate) = store_waiting(card, job)? {
-        (job.ready)(Some(&certificate));
+        (job.ready)(Some(&certificate))?;
         Station::begin(card)?.activate()?;
         (job.tell)("activated");
         return Ok(());
@@ -52,7 +52,7 @@ pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Fa
         Ok(()) => (job.tell)("root stored"),
         Err(PersonaliseError::NotNow { .. }) => {
             if finish(card)? {
-                (job.ready)(None); // only now is it known that the card was that far
+                (job.ready)(None)?; // only now is it known that the card was that far
                 (job.tell)("activated; its certificate was stored earlier");
                 return Ok(());
             }
@@ -107,7 +107,7 @@ fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
         })?;
     job.office.delivered(&challenge.holder)?;
     (job.tell)("certificate stored");
-    (job.ready)(Some(&certificate));
+    (job.ready)(Some(&certificate))?;
     station.activate()?;
     (job.tell)("activated");
     Ok(())

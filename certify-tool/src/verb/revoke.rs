@@ -1,22 +1,32 @@
 //! Revocation and the status list.
 
 use super::describe::list_sheet;
-use crate::cli::{OutputArguments, PassphraseArguments};
+use crate::cli::{Arguments, OutputArguments, PassphraseArguments};
 use crate::failure::Failure;
+use crate::office::remote::{Remote, status_list};
+use crate::office::{self, Office as _};
 use crate::{files, place, secret};
-use apdu::certificate::{StatusList, pem};
+use apdu::certificate::{Anchor, Name, StatusList, pem};
 use authority::Scope;
-use std::path::Path;
+use serde_json::json;
 
 /// `certify revoke`: into the ledger, then onto the next list.
 pub fn revoke(
-    folder: &Path,
+    arguments: &Arguments,
     name: &str,
     reason: &str,
     output: &OutputArguments,
     passphrase: &PassphraseArguments,
 ) -> Result<(), Failure> {
     let name = place::name(name)?;
+    if let Some(remote) = office::reach(arguments)? {
+        let wish = json!({ "holder": name.as_str(), "reason": reason });
+        remote.link().post("/v1/revocations", &wish)?;
+        deliver(&publish_remote(&remote, "revoked")?, output)?;
+        tell(&name);
+        return Ok(());
+    }
+    let folder = &place::folder(arguments.dir.as_deref())?;
     let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(folder, &passphrase)?; // before anything is written: a wrong passphrase revokes nobody
@@ -24,17 +34,41 @@ pub fn revoke(
     authority.revoke(&name, reason, now)?;
     let list = authority.publish(key.as_mut(), Scope::Revoked, now)?;
     deliver(&list, output)?;
-    eprintln!("{name} is revoked. Terminals and cards refuse it once this list has reached them.");
+    tell(&name);
     Ok(())
+}
+
+fn tell(name: &Name) {
+    eprintln!("{name} is revoked. Terminals and cards refuse it once this list has reached them.");
+}
+
+/// The next list of an authority over the network; it must be signed by the root that this client knows.
+fn publish_remote(remote: &Remote, scope: &str) -> Result<StatusList, Failure> {
+    let told = remote
+        .link()
+        .post("/v1/status-lists", &json!({ "scope": scope }))?;
+    let list = status_list(&told, "status_list")?;
+    let verified = Anchor::trust_root(remote.root()).and_then(|root| list.verify(&[&root]));
+    verified.map_err(|refusal| {
+        Failure::verification(format!(
+            "the authority's status list does not verify: {refusal}"
+        ))
+    })?;
+    Ok(list)
 }
 
 /// `certify status-list`.
 pub fn publish(
-    folder: &Path,
+    arguments: &Arguments,
     cut_off_all: bool,
     output: &OutputArguments,
     passphrase: &PassphraseArguments,
 ) -> Result<(), Failure> {
+    if let Some(remote) = office::reach(arguments)? {
+        let scope = if cut_off_all { "everything" } else { "revoked" };
+        return deliver(&publish_remote(&remote, scope)?, output);
+    }
+    let folder = &place::folder(arguments.dir.as_deref())?;
     let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
     let mut key = authority.unlock(folder, &passphrase)?;

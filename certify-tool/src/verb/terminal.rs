@@ -1,10 +1,10 @@
 //! `certify terminal`: the flow of Figure 9 for a terminal, by files or directly in its store on this machine.
 
 use super::describe::certificate_sheet;
-use crate::cli::{Style, TerminalArguments};
+use crate::cli::{Arguments, TerminalArguments};
 use crate::failure::Failure;
-use crate::office::{Here, Office};
-use crate::{files, place, secret};
+use crate::office::{self, Office};
+use crate::{files, place};
 use apdu::certificate::{Role, pem};
 use authority::{NameOrder, Order};
 use getrandom::SysRng;
@@ -13,23 +13,18 @@ use terminal_lib::identity::{self, IdentityError, Summary};
 use terminal_lib::store::{FileStore, IdentityName};
 
 /// Certifies the terminal that the arguments name.
-pub fn certify(folder: &Path, job: &TerminalArguments, style: Style) -> Result<(), Failure> {
+pub fn certify(arguments: &Arguments, job: &TerminalArguments) -> Result<(), Failure> {
     match (&job.request, &job.store) {
-        (Some(request), _) => by_request(folder, job, request, style),
-        (None, Some(store)) => in_store(folder, job, store, style),
-        (None, None) => in_store(folder, job, &place::terminal_store()?, style),
+        (Some(request), _) => by_request(arguments, job, request),
+        (None, Some(store)) => in_store(arguments, job, store),
+        (None, None) => in_store(arguments, job, &place::terminal_store()?),
     }
 }
 
-fn by_request(
-    folder: &Path,
-    job: &TerminalArguments,
-    path: &Path,
-    style: Style,
-) -> Result<(), Failure> {
+fn by_request(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Result<(), Failure> {
+    let style = arguments.output_format;
     let request = files::request(path)?;
-    let passphrase = secret::of_key(folder, &job.passphrase)?;
-    let mut office = Here::open(folder, &passphrase)?;
+    let mut office = office::open(arguments, &job.passphrase)?;
     let certificate = office.issue(&request, Role::Terminal, job.years)?;
     files::write(&job.output, pem::CERTIFICATE, certificate.encoded())?;
     let sheet = certificate_sheet(&certificate);
@@ -42,20 +37,15 @@ fn by_request(
 }
 
 /// ST-15: station and authority on one machine.
-fn in_store(
-    folder: &Path,
-    job: &TerminalArguments,
-    path: &Path,
-    style: Style,
-) -> Result<(), Failure> {
+fn in_store(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Result<(), Failure> {
+    let style = arguments.output_format;
     let name = IdentityName::new(&job.identity).ok_or_else(|| {
         Failure::usage(format!(
             "{} is no name of an identity: 1 to 32 of a-z 0-9 . _ -",
             job.identity
         ))
     })?;
-    let passphrase = secret::of_key(folder, &job.passphrase)?;
-    let mut office = Here::open(folder, &passphrase)?;
+    let mut office = office::open(arguments, &job.passphrase)?;
     let now = place::now()?;
     let mut store = FileStore::open_or_create(path)?;
     let known = match identity::summary(&store, &name) {
@@ -74,7 +64,7 @@ fn in_store(
         None => {
             let order = Order {
                 role: Role::Terminal,
-                name: name_order(job, &mut office, known.as_ref())?,
+                name: name_order(job, office.as_mut(), known.as_ref())?,
             };
             let challenge = office.order(&order)?;
             let request = identity::create_request(

@@ -9,13 +9,16 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::rc::Rc;
 use tempfile::TempDir;
 
 pub const ROOT: &str = "ZZTALLYROOT00001";
 
 /// A folder with an authority in `ca`, its passphrase in `passphrase`, and room for files.
 pub struct Desk {
-    folder: TempDir,
+    folder: Rc<TempDir>,
+    /// How `certify` is told where the authority is.
+    place: Vec<String>,
 }
 
 impl Desk {
@@ -23,7 +26,18 @@ impl Desk {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("passphrase"), "correct horse\n").unwrap();
         fs::write(folder.path().join("pin"), "271828\n").unwrap();
-        Self { folder }
+        let folder = Rc::new(folder);
+        let place = vec!["--dir".into(), "ca".into()];
+        Self { folder, place }
+    }
+
+    /// The same folder, seen by a client of an authority's service.
+    pub fn over(&self, url: &str, station: &str) -> Self {
+        let place = ["--authority", url, "--station", station];
+        Self {
+            folder: Rc::clone(&self.folder),
+            place: place.map(String::from).to_vec(),
+        }
     }
 
     pub fn with_authority() -> Self {
@@ -55,7 +69,7 @@ impl Desk {
         let mut command = Command::new(env!("CARGO_BIN_EXE_certify"));
         command
             .current_dir(self.folder.path())
-            .args(["--dir", "ca"])
+            .args(&self.place)
             .args(arguments)
             .env_remove("TALLY_AUTHORITY")
             .env("RUST_BACKTRACE", "0")
