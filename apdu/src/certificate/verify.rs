@@ -186,3 +186,55 @@ impl ProvenCertificate {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::certificate::CertificateFields;
+    use crate::crypto::PrivateKey;
+
+    fn signed(key: &PrivateKey, holder: &str, role: Role) -> Certificate {
+        let fields = CertificateFields {
+            issuer: Name::new("ZZTALLYROOT00001").unwrap(),
+            holder: Name::new(holder).unwrap(),
+            role,
+            epoch: 3,
+            key: key.public_key(),
+            from: Date::new(2026, 1, 1).unwrap(),
+            until: Date::new(2028, 12, 31).unwrap(),
+        };
+        let signature = key.sign(&fields.encode_body());
+        Certificate::assemble(fields, signature)
+    }
+
+    #[test]
+    fn a_certificate_is_good_from_its_first_day_to_its_last_and_from_its_own_epoch_down() {
+        let key = PrivateKey::from_scalar(&[7; 32]).unwrap();
+        let root = signed(&key, "ZZTALLYROOT00001", Role::Authority);
+        let root = Anchor::trust_root(&root).unwrap();
+        let card = signed(&key, "ZZTALLYCARD00001", Role::Card);
+        let judge = |validity, min_epoch| {
+            let expected = Expectations {
+                role: Role::Card,
+                validity,
+                min_epoch,
+                revoked: None,
+            };
+            ProvenCertificate::verify(card.clone(), &[&root], &expected).map(drop)
+        };
+        let date = |year, month, day| Date::new(year, month, day).unwrap();
+        let (before, first) = (date(2025, 12, 31), date(2026, 1, 1));
+        let (last, after) = (date(2028, 12, 31), date(2029, 1, 1));
+        assert_eq!(judge(Validity::Today(before), 0), Err(Refusal::NotYetValid));
+        assert_eq!(judge(Validity::NotExpiredAt(before), 0), Ok(()));
+        for day in [first, last] {
+            assert_eq!(judge(Validity::Today(day), 0), Ok(()));
+            assert_eq!(judge(Validity::NotExpiredAt(day), 0), Ok(()));
+        }
+        assert_eq!(judge(Validity::Today(after), 0), Err(Refusal::Expired));
+        let clockless = Validity::NotExpiredAt(after);
+        assert_eq!(judge(clockless, 0), Err(Refusal::Expired));
+        assert_eq!(judge(Validity::Today(first), 3), Ok(()));
+        assert_eq!(judge(Validity::Today(first), 4), Err(Refusal::Epoch));
+    }
+}
