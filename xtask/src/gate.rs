@@ -7,6 +7,16 @@ use crate::evidence::{self, Request};
 use crate::steps::{self, Outcome, Steps};
 use crate::{checklist, lane, map, setup, vectors, workspace};
 
+/// The authority with its key on a token.
+const TOKENS: [&str; 6] = [
+    "-p",
+    "authority",
+    "-p",
+    "certify-tool",
+    "--features",
+    "authority/pkcs11,certify-tool/pkcs11",
+];
+
 /// Where the checks run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machine {
@@ -46,7 +56,30 @@ pub fn run(machine: Machine) -> Result<(), String> {
         }
     });
     steps.step("wire and card without std", |_| bare());
+    steps.step("clippy with tokens", |_| {
+        cargo(
+            &[
+                &["clippy", "--all-targets"],
+                &TOKENS[..],
+                &["--", "-D", "warnings"],
+            ]
+            .concat(),
+        )
+    });
     steps.step("tests", |results| evidence::tests(Request::QUICK, results));
+    steps.step("tests with tokens", |_| {
+        let tests = [
+            "--test",
+            "hsm",
+            "--test",
+            "hsm_lost",
+            "--test",
+            "hsm_authority",
+            "--test",
+            "token",
+        ];
+        cargo(&[&["test"], &TOKENS[..], &tests].concat())
+    });
     steps.step("vectors", |_| vectors::check().into());
     steps.step("map", |_| map::check().into());
     steps.step("checklist", |_| checklist::check().into());

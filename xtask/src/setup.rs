@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::steps;
 
 /// Each package and what it is for.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("pcscd", "the reader daemon"),
     ("vsmartcard-vpcd", "virtual readers in that daemon"),
     ("libpcsclite-dev", "to build against the daemon's library"),
@@ -20,6 +20,7 @@ const PACKAGES: [(&str, &str); 9] = [
         "softhsm2",
         "a token for the authority's key, in place of an HSM",
     ),
+    ("postgresql", "the authority's store for several instances"),
     ("python3-venv", "the generator of the test vectors"),
     ("valgrind", "to see whether secrets steer the program"),
 ];

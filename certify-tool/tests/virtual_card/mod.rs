@@ -1,4 +1,5 @@
 //! A virtual card that connects to `certify card --listen`, as `card-sim run --connect` does.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(
     clippy::unwrap_used,
     reason = "a card that cannot be plugged in fails its test"
