@@ -326,3 +326,51 @@ fn read(
 fn draw(world: &mut World<'_>) -> Result<PairingKey, EntropyError> {
     world.entropy.secret().map(PairingKey::new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data() -> SlotData {
+        SlotData {
+            holder: HolderHash([7; 12]),
+            generation: 5,
+            epoch: 3,
+            until: Date::new(2028, 12, 31).unwrap(),
+            last_use: 9,
+            label: Label::new(b"desk").unwrap(),
+            pinned: true,
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_and_one_that_is_not_ours_does_not() {
+        let key = PairingKey::new(Secret::copy_of(&[1; 32]));
+        let record = data().encode(&key);
+        assert_eq!(record.len(), RECORD);
+        let good = record.to_vec();
+        assert_eq!(SlotData::decode(&good).unwrap().0, data());
+        let (layout, flags, label_length, padding) = (0, 1, 2, 26 + 4);
+        for (place, value) in [(layout, 2), (flags, 2), (label_length, 17), (padding, 1)] {
+            let mut bad = good.clone();
+            assert_ne!(bad[place], value);
+            bad[place] = value;
+            assert!(SlotData::decode(&bad).is_none(), "byte {place}");
+        }
+        let longer = [&good[..], &[0]].concat();
+        assert!(SlotData::decode(&longer).is_none());
+        assert!(SlotData::decode(&good[..good.len() - 1]).is_none());
+    }
+
+    #[test]
+    fn a_slot_ends_with_its_last_generation_and_with_its_terminal_s_certificate() {
+        let at = |generation| SlotData {
+            generation,
+            ..data()
+        };
+        assert!(at(LAST_GENERATION - 1).is_usable(None));
+        assert!(!at(LAST_GENERATION).is_usable(None));
+        assert!(data().is_usable(Date::new(2028, 12, 31)));
+        assert!(!data().is_usable(Date::new(2029, 1, 1)));
+    }
+}

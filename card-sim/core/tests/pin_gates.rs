@@ -438,3 +438,51 @@ fn a_fresh_card_knows_no_common_key() {
         "common keys on fresh cards: none is a pairing, none opens a channel, none starts a set-up",
     );
 }
+
+/// T33: once the PUK is used up the PIN is worth nothing, however many tries it has left; and nothing is spent on it.
+#[test]
+fn a_card_whose_puk_is_used_up_takes_no_pin_even_with_tries_left() {
+    let mut start = Bench::operational();
+    let key = Terminal::new(1).pair(&mut start);
+    let change = [&[0x80, 6], PIN, &[0x81, 6], b"161803"].concat();
+    for (tries, expected) in [(1, OK), (0, BLOCKED)] {
+        start
+            .store
+            .commit(&[Change::Put(Record::PUK_TRIES, &[tries])])
+            .unwrap();
+        start.power_cycle();
+        let before = start.store.dangerous_copy();
+        for (header, data) in [(header::VERIFY, PIN), (header::CHANGE_PIN, &change)] {
+            let mut bench = start.fork();
+            let mut end = Terminal::new(1).challenge(&mut bench, &key).unwrap();
+            assert_eq!(bench.secured(&mut end, header::STATUS, &[]).1, OK);
+            assert_eq!(bench.secured(&mut end, header, data).1, expected);
+            let left = bench.store.read(Record::PIN_TRIES).unwrap();
+            assert!(
+                left == before.read(Record::PIN_TRIES).unwrap(),
+                "nothing was spent"
+            );
+        }
+        let mut bench = start.fork();
+        let (mut end, _) = Terminal::new(9).set_up_to_pin(&mut bench);
+        assert_eq!(bench.secured(&mut end, header::VERIFY, PIN).1, expected);
+    }
+}
+
+/// A counter that says more tries than there are is not one of ours: nothing is compared.
+#[test]
+fn a_counter_that_says_too_much_gives_no_try() {
+    let mut start = Bench::operational();
+    let key = Terminal::new(1).pair(&mut start);
+    start
+        .store
+        .commit(&[Change::Put(Record::PIN_TRIES, &[4])])
+        .unwrap();
+    start.power_cycle();
+    let mut end = Terminal::new(1).challenge(&mut start, &key).unwrap();
+    let status = start.secured(&mut end, header::STATUS, &[]).1;
+    assert_eq!(status.0, 0x6581, "and the status does not repeat it");
+    let (_, word) = start.secured(&mut end, header::VERIFY, PIN);
+    assert_ne!(word, OK);
+    assert_eq!(**start.store.read(Record::PIN_TRIES).unwrap().unwrap(), [4]);
+}
