@@ -17,7 +17,8 @@ use std::time::Duration;
 
 /// The root certificate's file, DER.
 pub const ROOT_FILE: &str = "root.cvcert";
-const STORE_FILE: &str = "authority.db";
+/// The store's file.
+pub const STORE_FILE: &str = "authority.db";
 
 impl Authority {
     /// Makes an authority in `folder`, which must be new or empty: key, root certificate, store. All or nothing.

@@ -50,7 +50,7 @@ pub use authority::Authority;
 pub use book::Holder;
 pub use enrolment_code::{CodeError, EnrolmentCode};
 pub use error::AuthorityError;
-pub use folder::{ROOT_FILE, found};
+pub use folder::{ROOT_FILE, STORE_FILE, found};
 pub use issue::{Application, CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};
 pub use moment::Moment;
 pub use order::{CHALLENGE_LIFETIME, Challenge, NameOrder, Order, OrderRefused};

@@ -7,7 +7,8 @@ use authority::server::identity::Identity;
 use authority::server::ledger_desk::LedgerDesk;
 use authority::server::listen::Running;
 use authority::server::{Clock, Service};
-use authority::{Authority, EnrolmentCode};
+use authority::store::{copy, postgres, sqlite};
+use authority::{Authority, EnrolmentCode, STORE_FILE};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use getrandom::SysRng;
 use std::error::Error;
@@ -62,6 +63,9 @@ fn command() -> Command {
         .args(settings)
         .subcommand(Command::new("serve").about("Run the service until SIGTERM or SIGINT"))
         .subcommand(
+            Command::new("move").about("Copy the folder's ledger to an empty PostgreSQL store"),
+        )
+        .subcommand(
             Command::new("enrol")
                 .about("Print a one-time code by which a station or an operator becomes a client")
                 .arg(text("role", "What it may do").value_parser(["station", "operator"]))
@@ -88,6 +92,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
     match verb {
         "serve" => serve(&config),
         "enrol" => enrol(&config, inner),
+        "move" => relocate(&config),
         _ => {
             print!("{}", values.show(inner.get_flag("origin")));
             Ok(())
@@ -119,8 +124,7 @@ fn serve(config: &Config) -> Result<(), Failure> {
         .with_max_level(config.log)
         .with_writer(io::stderr)
         .init();
-    let authority = Authority::open(&config.data, PATIENCE)?;
-    let reader = Authority::open(&config.data, PATIENCE)?;
+    let (authority, reader) = (open(config)?, open(config)?);
     let key = authority.unlock(&config.data, &passphrase(config)?)?;
     let clock: Clock = Arc::new(now);
     let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&clock));
@@ -138,6 +142,44 @@ fn serve(config: &Config) -> Result<(), Failure> {
     tracing::info!(address = %running.address(), "listening");
     running.wait()?;
     Ok(())
+}
+
+/// The authority of the folder, in the store that the settings name.
+fn open(config: &Config) -> Result<Authority, Failure> {
+    let home = Authority::open(&config.data, PATIENCE)?;
+    let Some(file) = &config.store_file else {
+        return Ok(home);
+    };
+    let elsewhere = Authority::new(postgres::open(&address(file)?, PATIENCE)?)?;
+    match elsewhere.root().encoded() == home.root().encoded() {
+        true => Ok(elsewhere),
+        false => Err(format!(
+            "{}: the store is of another authority than {}",
+            file.display(),
+            config.data.display()
+        )
+        .into()),
+    }
+}
+
+/// Copies the folder's ledger to an empty PostgreSQL store.
+fn relocate(config: &Config) -> Result<(), Failure> {
+    let file = config
+        .store_file
+        .as_ref()
+        .ok_or("name the file with the store's address: --store-file FILE")?;
+    let mut home = sqlite::open(&config.data.join(STORE_FILE), PATIENCE)?;
+    let mut away = postgres::open(&address(file)?, PATIENCE)?;
+    let lines = copy(home.as_mut(), away.as_mut())?;
+    println!("{lines} lines are in the new store; serve it with the same --store-file");
+    eprintln!("authority: the folder's own store stays as it is; do not issue from it any more");
+    Ok(())
+}
+
+fn address(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    let line = first_line(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let text = std::str::from_utf8(&line).map_err(|_| "the store's address is not text")?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 fn enrol(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {

@@ -194,11 +194,16 @@ fn now() -> Moment {
 }
 
 fn serve(folder: &Path) -> (Child, u64) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_authority"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_authority"));
+    command
         .args(["serve", "--listen", "127.0.0.1:0", "--log", "off", "--data"])
         .arg(folder.join("ca"))
         .arg("--passphrase-file")
-        .arg(folder.join("passphrase"))
+        .arg(folder.join("passphrase"));
+    if folder.join("store").exists() {
+        command.arg("--store-file").arg(folder.join("store"));
+    }
+    let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -262,6 +267,67 @@ fn a_service_that_is_killed_under_load_loses_and_doubles_nothing() {
     });
     let authority = Authority::open(&service.ca(), Duration::from_secs(60)).unwrap();
     load.compare(authority, kills, "the service");
+}
+
+/// Two services on one database, each with the folder: ordered at one, issued at the other, and asked again at the first.
+#[test]
+fn two_services_on_one_database_are_one_authority() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    let one = Service::start();
+    one.kill();
+    let store = one.folder.path().join("store");
+    std::fs::write(&store, server.database("shared")).unwrap();
+    let moved = Command::new(env!("CARGO_BIN_EXE_authority"))
+        .args(["move", "--data"])
+        .arg(one.ca())
+        .arg("--store-file")
+        .arg(&store)
+        .output()
+        .unwrap();
+    assert!(
+        moved.status.success(),
+        "{}",
+        String::from_utf8_lossy(&moved.stderr)
+    );
+    one.kill(); // comes back on the database
+    let (child, port) = serve(one.folder.path());
+    let card = one.station("LINE1");
+    let first = one.client(&card);
+    let two = Service {
+        folder: tempfile::tempdir().unwrap(),
+        child: Mutex::new(child),
+        port: AtomicU64::new(port),
+    };
+    let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
+    let identity = Identity::open(&one.ca(), seconds()).unwrap();
+    let second = client(address, identity.certificate(), Some(&card));
+    let wish = json!({ "role": "card", "name": { "next_of": "ZZBOTH" } });
+    let challenge = post(&first, "/v1/orders", "a", &wish).unwrap().json();
+    assert_eq!(
+        post(&second, "/v1/orders", "a", &wish).unwrap().json(),
+        challenge
+    );
+    let key = PrivateKey::generate(&mut Tape(1 << 40)).unwrap();
+    let part = |part: &str| name(challenge[part].as_str().unwrap());
+    let nonce = bytes(&challenge["nonce"]).try_into().unwrap();
+    let request = Request::create(part("issuer"), part("holder"), Role::Card, nonce, &key);
+    let wish = json!({ "request": text(request.encoded()), "role": "card" });
+    let issued = post(&second, "/v1/requests", "b", &wish).unwrap().json();
+    let again = post(&first, "/v1/requests", "b", &wish).unwrap().json();
+    assert_eq!(again["certificate"], issued["certificate"]);
+    let holder = first.get("/v1/holders/ZZBOTH00001").json();
+    assert_eq!(holder["certificate"], issued["certificate"]);
+    let home = Authority::open(&one.ca(), Duration::from_secs(60))
+        .unwrap()
+        .size();
+    assert_eq!(
+        home.unwrap(),
+        1,
+        "the folder's own store is not used any more"
+    );
+    drop(two);
 }
 
 struct Clock(Tape);

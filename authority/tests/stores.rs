@@ -12,7 +12,7 @@ use apdu::crypto::{Entropy, PublicKey};
 use authority::clerk::{Clerk, Machine};
 use authority::custody::{CustodyError, Signer};
 use authority::job::{Job, Task};
-use authority::store::{Needs, Store, StoreError, Token, sqlite};
+use authority::store::{Needs, Store, StoreError, Token, copy, sqlite};
 use authority::{
     Application, Authority, AuthorityError, Challenge, Moment, NameOrder, Order, Scope, found,
 };
@@ -281,6 +281,7 @@ mod postgres {
         };
         let address = server.database("suite");
         suite(&|patience| postgres::open(&address, patience));
+        a_ledger_moves_from_a_folder_and_goes_on(&server);
         a_database_that_goes_away_is_named_and_comes_back(&server);
     }
 
@@ -317,6 +318,36 @@ mod postgres {
             .unwrap();
         assert_eq!(back.holder, name("ZZGONE00002"));
         authority.audit().unwrap();
+    }
+
+    fn a_ledger_moves_from_a_folder_and_goes_on(server: &Server) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority.db");
+        let mut home = sqlite::create(&path, PATIENT).unwrap();
+        let root = name("ZZTALLYROOT00001");
+        found(home.as_mut(), root, 15, &mut key(), at(START)).unwrap();
+        everything_is_kept_and_proved(&|patience| sqlite::open(&path, patience));
+        let mut before = Authority::new(sqlite::open(&path, PATIENT).unwrap()).unwrap();
+        before
+            .order(&order("ZZUNSIGNED"), &mut Tape(4_000), at(START))
+            .unwrap();
+        let audit = before.audit().unwrap();
+        let address = server.database("moved");
+        let open = |patience| postgres::open(&address, patience);
+        let lines = copy(home.as_mut(), open(PATIENT).unwrap().as_mut()).unwrap();
+        assert_eq!(lines, audit.lines);
+        let again = copy(home.as_mut(), open(PATIENT).unwrap().as_mut());
+        assert!(again.is_err(), "only into an empty store");
+        let mut after = authority(&open);
+        assert_eq!(
+            after.audit().unwrap(),
+            audit,
+            "the same lines, tree and head"
+        );
+        let next = after
+            .order(&order("ZZKEPT"), &mut Tape(5_000), at(START))
+            .unwrap();
+        assert_eq!(next.holder, name("ZZKEPT00006"));
     }
 
     #[test]

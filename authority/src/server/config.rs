@@ -29,9 +29,10 @@ pub struct Setting {
 
 /// Every setting there is.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 16] = [
+pub const SETTINGS: [Setting; 17] = [
     Setting { key: "data", default: "", what: "Folder of the authority: ledger, key, TLS CA, clients; unless told otherwise where `certify ca init` makes it" },
     Setting { key: "passphrase_file", default: "", what: "File with the passphrase of the authority's key, on its first line; mode 0600" },
+    Setting { key: "store_file", default: "", what: "File with the address of a PostgreSQL store, postgres://user@host/database, on its first line; mode 0600, for it may hold a password; without, the folder's own store" },
     Setting { key: "listen", default: "127.0.0.1:8443", what: "Address and port to listen on" },
     Setting { key: "names", default: "", what: "More DNS names and addresses for the server's certificate, between commas; the host's name, localhost and 127.0.0.1 are always there" },
     Setting { key: "log", default: "info", what: "Log lines from this level on: error, warn, info, debug, trace or off" },
@@ -176,10 +177,11 @@ impl Values {
     /// # Errors
     /// [`ConfigError::Value`] for the first that is none.
     pub fn config(&self) -> Result<Config, ConfigError> {
-        let passphrase_file = self.text("passphrase_file");
+        let file = |key| Some(self.text(key)).filter(|name| !name.is_empty());
         Ok(Config {
             data: PathBuf::from(self.text("data")),
-            passphrase_file: (!passphrase_file.is_empty()).then(|| passphrase_file.into()),
+            passphrase_file: file("passphrase_file").map(PathBuf::from),
+            store_file: file("store_file").map(PathBuf::from),
             listen: self.parsed(
                 "listen",
                 "an address and a port, such as 127.0.0.1:8443",
@@ -263,6 +265,8 @@ pub struct Config {
     pub data: PathBuf,
     /// File with the passphrase.
     pub passphrase_file: Option<PathBuf>,
+    /// File with the address of a PostgreSQL store.
+    pub store_file: Option<PathBuf>,
     /// Where to listen.
     pub listen: SocketAddr,
     /// More names of the server.

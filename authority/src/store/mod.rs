@@ -3,12 +3,15 @@
 //! A change takes the store's only write lock, loads the records it needs into a [`Book`], lets policy decide, and commits lines and
 //! records together: durable when `commit` returns, or nothing of it happened. Two processes on one store take turns.
 
+mod moving;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod row;
 mod schema;
 mod sql;
 pub mod sqlite;
+
+pub use moving::copy;
 
 use crate::book::{Book, Holder};
 use crate::ledger::Line;

@@ -1,0 +1,69 @@
+//! A ledger moves to another store: line by line, through the same book.
+
+use super::{Needs, Store};
+use crate::book::split;
+use crate::error::AuthorityError;
+use crate::ledger::{Event, Fault, Line};
+
+/// Lines in one durable step.
+const PAGE: u32 = 500;
+
+/// Copies the whole ledger of `from` into the empty store `to`; gives the number of lines. Every line is read as the audit reads it, and
+/// the tree and all records are made anew. What clients' tokens stood for is not copied: a request that was answered before the move and is
+/// repeated after it is refused by policy instead of answered again.
+///
+/// # Errors
+/// When `to` is not empty, a line is damaged, or a store fails. What was copied stays; begin again with an empty store.
+pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityError> {
+    let size = from.size()?;
+    let head = from.head(0)?;
+    let first = from.lines(1, 1)?.pop().unwrap_or_default();
+    let first = Line::read(&first)?;
+    let Event::Root { certificate, .. } = &first.event else {
+        return Err(Fault::Contradiction("the first line is not the root's").into());
+    };
+    to.found(&first, certificate, head.as_ref().filter(|_| size == 1))?;
+    let mut done = 1;
+    while done < size {
+        let lines = from.lines(done + 1, PAGE)?;
+        let lines: Result<Vec<Line>, Fault> = lines.iter().map(|text| Line::read(text)).collect();
+        let lines = lines?;
+        let mut needs = Needs::default();
+        lines.iter().for_each(|line| name(&line.event, &mut needs));
+        let mut book = to.begin(&needs)?;
+        let entered: Result<(), Fault> = lines.iter().try_for_each(|line| book.enter(line));
+        if lines.is_empty() || entered.is_err() {
+            to.abandon();
+            entered?;
+            return Err(Fault::Place.into());
+        }
+        done = book.lines();
+        to.append(&book).inspect_err(|_| to.abandon())?;
+        to.commit(book, head.as_ref().filter(|_| done == size))?;
+    }
+    Ok(done)
+}
+
+/// The records that a line is about.
+fn name(event: &Event, needs: &mut Needs) {
+    needs.names.extend(event.holder());
+    match event {
+        Event::Challenge { nonce, holder, .. } => {
+            needs.nonces.insert(*nonce);
+            let prefix = split(holder).map(|(prefix, _)| prefix.into());
+            needs.prefixes.extend(prefix);
+        }
+        Event::Issued {
+            nonce, certificate, ..
+        } => {
+            needs.nonces.insert(*nonce);
+            needs
+                .points
+                .insert(certificate.claims().key.to_compressed());
+        }
+        Event::Root { .. }
+        | Event::Delivered { .. }
+        | Event::Revoked { .. }
+        | Event::List { .. } => {}
+    }
+}
