@@ -3,6 +3,8 @@
 //! Counts are exact: a missed one fails the run. Ratios of times are medians, the worst of three runs; they are printed
 //! with their goals and depend on the machine.
 
+#[cfg(feature = "authority")]
+mod authority;
 mod memory;
 #[cfg(feature = "pcsc")]
 mod reader;
@@ -24,6 +26,10 @@ fn main() -> ExitCode {
 }
 
 fn run(as_json: bool) -> Result<bool, world::Failure> {
+    #[cfg(feature = "authority")]
+    if std::env::args().any(|argument| argument == "authority") {
+        return Ok(table::print(&authority::figures()?, as_json));
+    }
     let mut figures = memory::counts()?;
     figures.extend(memory::ratios()?);
     #[cfg(feature = "pcsc")]

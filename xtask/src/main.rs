@@ -59,6 +59,7 @@ cargo xtask COMMAND
   models [--quick|--full]
                         the protocol's models by Verifpal, exhaustive searches, and ProVerif where it is
   bench [--json]        what things cost; with a pcscd of its own where there is one
+  bench authority [--json]   what a certificate costs at the authority
 ";
 
 fn main() -> ExitCode {
@@ -115,6 +116,11 @@ fn usage() -> ExitCode {
 fn bench(arguments: &[String]) -> Result<(), String> {
     let mut build = Command::new("cargo");
     build.args(["build", "--release", "-p", "bench"]);
+    if arguments.first().is_some_and(|first| first == "authority") {
+        steps::run(build.args(["--features", "authority"]))?;
+        let mut bench = Command::new(workspace::target()?.join("release/bench"));
+        return steps::run(bench.args(arguments));
+    }
     if !setup::reader_is_there() {
         steps::run(&mut build)?;
         let mut bench = Command::new(workspace::target()?.join("release/bench"));

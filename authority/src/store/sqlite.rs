@@ -60,7 +60,7 @@ fn connect(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "trusted_schema", false)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        connection.set_prepared_statement_cache_capacity(512);
         Ok(())
     };
     settle().map_err(|error| failed(&place, &error))?;

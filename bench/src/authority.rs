@@ -1,0 +1,188 @@
+//! `cargo xtask bench authority`: what a certificate costs at the authority's desk, beside what a durable write costs on the same medium.
+//!
+//! The desk is the clerk behind the service: requests are decoded and their proofs checked, certificates and heads signed, lines, tree and
+//! records written. TLS and HTTP are not in these figures.
+
+use crate::table::Figure;
+use crate::world::Failure;
+use apdu::certificate::{Name, Request, Role};
+use apdu::crypto::{Entropy, PrivateKey, PublicKey};
+use authority::clerk::{Clerk, Machine};
+use authority::custody::{CustodyError, Signer};
+use authority::job::{Job, Task};
+use authority::store::{Store, sqlite};
+use authority::{Application, Authority, Challenge, Moment, NameOrder, Order, found};
+use getrandom::SysRng;
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Clients at once.
+const CLIENTS: u32 = 16;
+/// How long each rate is measured.
+const SPAN: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// All figures about the authority.
+pub fn figures() -> Result<Vec<Figure>, Failure> {
+    let folder = tempfile::tempdir()?;
+    let raw = raw_commits(&folder.path().join("raw.db"))?;
+    let path = folder.path().join("authority.db");
+    drop(sqlite::create(&path, PATIENCE)?);
+    let open = || sqlite::open(&path, PATIENCE);
+    let mut key = Key(PrivateKey::generate(&mut SysRng)?);
+    found(open()?.as_mut(), root()?, 15, &mut key, now()?)?;
+    let serial = rate(open()?, key.copy()?, 1)?;
+    let many = rate(open()?, key.copy()?, CLIENTS)?;
+    let audit = Authority::new(open()?)?.audit()?;
+    println!(
+        "SQLite: {raw:.0} durable commits a second, {many:.0} certificates a second for {CLIENTS} clients, {serial:.0} for one; {} certificates, ledger verified",
+        audit.certificates
+    );
+    Ok(vec![
+        Figure::ratio(
+            "authority: durable commits / certificates, 16 clients",
+            raw / many,
+            3.0,
+        ),
+        Figure::ratio(
+            "authority: 100 a second / certificates, one client",
+            100.0 / serial,
+            1.0,
+        ),
+        Figure::ratio(
+            "authority: peak memory / 150 MB",
+            peak_memory()? / 150.0,
+            1.0,
+        ),
+    ])
+}
+
+/// Single rows, each committed by itself, with the settings of the store.
+fn raw_commits(path: &Path) -> Result<f64, Failure> {
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.execute_batch("CREATE TABLE rows (number INTEGER PRIMARY KEY, entry TEXT)")?;
+    let mut insert = connection.prepare("INSERT INTO rows (entry) VALUES (?1)")?;
+    let entry = "x".repeat(600); // as long as the line of a certificate
+    let start = Instant::now();
+    let mut commits = 0_u32;
+    while start.elapsed() < SPAN {
+        insert.execute([&entry])?;
+        commits += 1;
+    }
+    Ok(f64::from(commits) / start.elapsed().as_secs_f64())
+}
+
+/// Certificates a second: each is ordered, requested and issued.
+fn rate(store: Box<dyn Store>, key: Key, clients: u32) -> Result<f64, Failure> {
+    let clerk = Clerk::start(
+        Authority::new(store)?,
+        Box::new(key),
+        Box::new(Here(SysRng)),
+    );
+    let done = AtomicU64::new(0);
+    let root = root()?;
+    let start = Instant::now();
+    let client = || {
+        while start.elapsed() < SPAN {
+            certify(&clerk, root).map_err(|error| error.to_string())?;
+            done.fetch_add(1, SeqCst);
+        }
+        Ok::<_, String>(())
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
+        let ended: Result<Vec<()>, String> = clients
+            .into_iter()
+            .map(|client| {
+                client
+                    .join()
+                    .unwrap_or_else(|_| Err("a client panicked".into()))
+            })
+            .collect();
+        ended
+    })?;
+    let done = u32::try_from(done.load(SeqCst))?;
+    Ok(f64::from(done) / start.elapsed().as_secs_f64())
+}
+
+fn certify(clerk: &Clerk, root: Name) -> Result<(), Failure> {
+    let order = Order {
+        role: Role::Card,
+        name: NameOrder::NextOf("ZZBENCH".into()),
+    };
+    let line = clerk.ask(Task::from(Job::Order(order)))?;
+    let challenge = Challenge::of(&line, root).ok_or("no challenge")?;
+    // The card's part.
+    let key = PrivateKey::generate(&mut SysRng)?;
+    let request = Request::create(
+        challenge.issuer,
+        challenge.holder,
+        challenge.role,
+        challenge.nonce,
+        &key,
+    );
+    let application = Application {
+        request: Request::decode(request.encoded())?,
+        role: Role::Card,
+        years: None,
+    };
+    clerk.ask(Task::from(Job::Issue(Box::new(application))))?;
+    Ok(())
+}
+
+fn root() -> Result<Name, Failure> {
+    Ok(Name::new("ZZTALLYROOT00001").ok_or("no name")?)
+}
+
+fn now() -> Result<Moment, Failure> {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    Ok(Moment::from_unix_seconds(since.as_secs()).ok_or("the clock is wrong")?)
+}
+
+/// The most memory that this process ever held, in MB, and so more than the desk alone.
+fn peak_memory() -> Result<f64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    Ok(kilobytes.ok_or("no figure of memory")? / 1_024.0)
+}
+
+struct Here(SysRng);
+
+impl Machine for Here {
+    fn now(&mut self) -> Option<Moment> {
+        now().ok()
+    }
+
+    fn entropy(&mut self) -> &mut dyn Entropy {
+        &mut self.0
+    }
+}
+
+/// A key in memory.
+struct Key(PrivateKey);
+
+impl Key {
+    fn copy(&self) -> Result<Self, Failure> {
+        Ok(Self(self.0.dangerous_copy()))
+    }
+}
+
+impl Signer for Key {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
+        Ok(self.0.sign(message))
+    }
+
+    fn describe(&self) -> String {
+        "in memory".into()
+    }
+}
