@@ -12,6 +12,8 @@ mod hostile;
 mod papers;
 #[path = "oracle/peer.rs"]
 mod peer;
+#[path = "oracle/receipts.rs"]
+mod receipts;
 #[path = "oracle/script.rs"]
 mod script;
 #[path = "oracle/wire.rs"]

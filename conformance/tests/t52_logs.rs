@@ -94,7 +94,7 @@ fn the_programs_write_no_secret_at_their_most_talkative() {
         &format!("certify --dir ca terminal --store terminal.store {certify}"),
         true,
     );
-    desk.run("certify --dir ca ledger verify", true);
+    desk.run("certify --dir ca log verify", true);
     desk.run("certify --dir ca list", true);
     for (verb, pin, succeeds) in [
         ("session", "wrong-pin", false),
