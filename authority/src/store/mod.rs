@@ -10,6 +10,7 @@ mod row;
 mod schema;
 mod sql;
 pub mod sqlite;
+mod write;
 
 pub use moving::copy;
 

@@ -60,7 +60,7 @@ fn the_second_program_takes_our_certificates_and_receipts_and_no_damaged_ones() 
         let judge = |bytes: &[u8]| {
             let paper: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             let told =
-                peer.ask(json!({"do": "judge", "id": "", "kind": "certificate", "paper": paper}));
+                peer.ask(&json!({"do": "judge", "id": "", "kind": "certificate", "paper": paper}));
             told.get("failed").is_none()
         };
         assert!(judge(certificate.encoded()));

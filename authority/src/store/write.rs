@@ -1,0 +1,153 @@
+//! What a change adds, written: lines and the nodes they complete, then the records, the head, and the ledger's new end.
+
+use super::StoreError;
+use super::row::{CHALLENGE, Value, replaced};
+use super::sql::{Sql, SqlStore};
+use crate::book::Book;
+use crate::ledger::Line;
+use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
+
+impl<S: Sql> SqlStore<S> {
+    /// The complete subtrees that a tree of this size ends with: all that it takes to make it grow.
+    fn frontier(&mut self, size: u64) -> Result<MemoryNodes, StoreError> {
+        let mut values = Vec::new();
+        let mut wanted = Vec::new();
+        for level in (0..u64::BITS).filter(|level| size >> level & 1 == 1) {
+            let index = (size >> level) - 1;
+            values.extend([Value::from(level), index.into()]);
+            let [level, index] = [values.len() - 1, values.len()];
+            wanted.push(format!("(level = ${level} AND place = ${index})"));
+        }
+        let mut nodes = MemoryNodes::default();
+        if wanted.is_empty() {
+            return Ok(nodes);
+        }
+        let wanted = wanted.join(" OR ");
+        let text = format!("SELECT level, place, hash FROM nodes WHERE {wanted}");
+        nodes.extend(self.read("the tree", &text, &values, |row| {
+            let (level, index) = (row.number()?, row.number()?);
+            let hash = Hash(row.array()?);
+            Some(Node { level, index, hash })
+        })?);
+        Ok(nodes)
+    }
+
+    /// Writes the lines and the nodes of the tree that they complete; gives the root over all.
+    pub(super) fn write_lines(&mut self, before: u64, lines: &[Line]) -> Result<Hash, StoreError> {
+        let mut nodes = self.frontier(before)?;
+        let mut grown = MemoryNodes::default();
+        let mut size = before;
+        let mut entries = Vec::new();
+        for line in lines {
+            tree::append(size, line.hash(), &nodes, &mut grown)
+                .map_err(|_| self.damaged("the tree"))?;
+            entries.extend([Value::from(line.sequence), line.text.as_str().into()]);
+            size += 1;
+        }
+        self.insert("lines (sequence, entry)", 2, &entries, "")?;
+        let row = |node: Node| {
+            let level = u32::from(node.level);
+            [level.into(), node.index.into(), node.hash.0[..].into()]
+        };
+        let rows: Vec<Value> = grown.rows().flat_map(row).collect();
+        self.insert("nodes (level, place, hash)", 3, &rows, "")?;
+        nodes.extend(grown.rows());
+        tree::root(size, &nodes).map_err(|_| self.damaged("the tree"))
+    }
+
+    fn write_records(&mut self, book: &Book) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        for (holder, line) in book
+            .gained
+            .holders
+            .iter()
+            .filter_map(|name| book.holders.get(name))
+        {
+            let certificate = &holder.certificate;
+            let claims = certificate.claims();
+            rows.extend([
+                Value::from(&claims.holder),
+                (*line).into(),
+                holder.issued.into(),
+                claims.role.into(),
+                claims.key.to_compressed()[..].into(),
+                certificate.holder_hash().0[..].into(),
+                claims.epoch.into(),
+                certificate.encoded().into(),
+                replaced(holder.replaces),
+                holder.delivered.into(),
+                holder.revoked.as_deref().into(),
+            ]);
+        }
+        let text = "holders (name, line, issued, role, point, mark, epoch, certificate, replaces, delivered, revoked)";
+        let then = "ON CONFLICT (name) DO UPDATE SET delivered = excluded.delivered, revoked = excluded.revoked";
+        self.insert(text, 11, &rows, then)?;
+        let mut rows = Vec::new();
+        for nonce in &book.gained.challenges {
+            let Some(given) = book.challenges.get(nonce) else {
+                continue;
+            };
+            rows.extend([
+                Value::from(&nonce[..]),
+                given.time.into(),
+                given.role.into(),
+                (&given.holder).into(),
+                replaced(given.replaces),
+                given.used.into(),
+            ]);
+        }
+        let text = format!("challenges ({CHALLENGE})");
+        self.insert(
+            &text,
+            6,
+            &rows,
+            "ON CONFLICT (nonce) DO UPDATE SET used = excluded.used",
+        )?;
+        let serials = book.gained.serials.iter();
+        let rows: Vec<Value> = serials
+            .flat_map(|prefix| [Value::from(prefix.as_str()), book.highest(prefix).into()])
+            .collect();
+        let then = "ON CONFLICT (prefix) DO UPDATE SET highest = excluded.highest";
+        self.insert("serials (prefix, highest)", 2, &rows, then)?;
+        let lists = book.gained.lists.iter();
+        let rows: Vec<Value> = lists
+            .flat_map(|list| [Value::from(list.claims().sequence), list.encoded().into()])
+            .collect();
+        self.insert("lists (sequence, list)", 2, &rows, "")?;
+        let mut rows = Vec::new();
+        for token in &book.gained.tokens {
+            if let Some(done) = book.done.get(token) {
+                rows.extend([
+                    Value::from(token.client.as_str()),
+                    token.word.as_str().into(),
+                    done.digest[..].into(),
+                    done.line.sequence.into(),
+                ]);
+            }
+        }
+        self.insert("answers (client, word, digest, line)", 4, &rows, "")
+    }
+
+    pub(super) fn write_head(&mut self, head: Option<&SignedTreeHead>) -> Result<(), StoreError> {
+        let Some(head) = head else {
+            return Ok(());
+        };
+        let json = serde_json::to_string(head).map_err(|_| self.damaged("a head"))?;
+        let values = [head.head.size.into(), json.as_str().into()];
+        self.sql
+            .execute("INSERT INTO heads (size, head) VALUES ($1, $2)", &values)
+    }
+
+    pub(super) fn write_all(
+        &mut self,
+        book: &Book,
+        head: Option<&SignedTreeHead>,
+    ) -> Result<(), StoreError> {
+        self.write_records(book)?;
+        self.write_head(head)?;
+        let values = [book.lines().into(), book.last_time.into()];
+        self.sql
+            .execute("UPDATE tail SET size = $1, time = $2", &values)?;
+        self.sql.commit()
+    }
+}
