@@ -193,14 +193,12 @@ fn a_trace_of_personalisation_tells_no_code() {
     assert_eq!(traces[0], traces[1], "the trace tells how long a code is");
 }
 
-/// The PUK that `certify card` prints, which is there once.
+/// The PUK that `certify card` prints, which is there once. Key ids stand beside it, and may be nothing but digits.
 fn printed_puk(stdout: &[u8]) -> Vec<u8> {
     let text = String::from_utf8(stdout.to_vec()).unwrap();
-    let words = text.split(|letter: char| !letter.is_ascii_digit());
-    let mut codes: Vec<&str> = words
-        .filter(|word| (8..=16).contains(&word.len()))
-        .collect();
-    let puk = codes.pop().unwrap();
-    assert!(codes.is_empty(), "{text}");
+    let mut rows = text.lines().filter_map(|row| row.strip_prefix("puk "));
+    let puk = rows.next().unwrap().trim();
+    assert!(rows.next().is_none(), "{text}");
+    assert!((8..=16).contains(&puk.len()), "{text}");
     puk.as_bytes().to_vec()
 }
