@@ -54,6 +54,28 @@ fn who_is_refused_hears_why_also_while_still_sending() {
 }
 
 #[test]
+fn the_connection_goes_on_after_a_refusal() {
+    let bench = Bench::new();
+    for path in ["POST /v1/nowhere", "POST /v1/root", "GET /v1/status-list"] {
+        let mut raw = bench.raw();
+        let head = format!("{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60000\r\n\r\n");
+        raw.0.write_all(head.as_bytes()).unwrap();
+        raw.0.flush().unwrap();
+        let rest = format!("{}{GET}", " ".repeat(60_000));
+        let told = raw.exchange(rest.as_bytes());
+        let statuses: Vec<&str> = told
+            .split("HTTP/1.1 ")
+            .skip(1)
+            .map(|part| &part[..3])
+            .collect();
+        assert!(
+            matches!(statuses[..], ["404" | "405", "200"]),
+            "{path}: {told}"
+        );
+    }
+}
+
+#[test]
 fn a_chunked_body_is_measured_as_it_comes() {
     let limits = Limits {
         body_bytes: 1_000,

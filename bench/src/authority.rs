@@ -1,7 +1,7 @@
 //! `cargo xtask bench authority`: what a certificate costs at the authority's desk, beside what a durable write costs on the same medium.
 //!
 //! The desk is the clerk behind the service: requests are decoded and their proofs checked, certificates and heads signed, lines, tree and
-//! records written. TLS and HTTP are not in these figures.
+//! records written. What cards and clients do between is not counted. TLS and HTTP are not in these figures.
 
 use crate::table::Figure;
 use crate::world::Failure;
@@ -15,12 +15,14 @@ use authority::{Application, Authority, Challenge, Moment, NameOrder, Order, fou
 use getrandom::SysRng;
 use rusqlite::Connection;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Clients at once.
-const CLIENTS: u32 = 16;
+const CLIENTS: usize = 16;
+/// Certificates in one round.
+const CERTIFICATES: usize = 400;
 /// How long each rate is measured.
 const SPAN: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -77,47 +79,67 @@ fn raw_commits(path: &Path) -> Result<f64, Failure> {
     Ok(f64::from(commits) / start.elapsed().as_secs_f64())
 }
 
-/// Certificates a second: each is ordered, requested and issued.
-fn rate(store: Box<dyn Store>, key: Key, clients: u32) -> Result<f64, Failure> {
+/// Certificates a second of the authority's time: orders, then requests, are handed in by so many clients at once. Between the two the
+/// cards make their keys and requests, which is the cards' time.
+fn rate(store: Box<dyn Store>, key: Key, clients: usize) -> Result<f64, Failure> {
     let clerk = Clerk::start(
         Authority::new(store)?,
         Box::new(key),
         Box::new(Here(SysRng)),
     );
-    let done = AtomicU64::new(0);
     let root = root()?;
-    let start = Instant::now();
+    let mut spent = Duration::ZERO;
+    let mut done = 0_u32;
+    while spent < SPAN {
+        let orders = vec![(); CERTIFICATES];
+        let (challenges, ordering) = at_once(clients, orders, |()| order(&clerk, root))?;
+        let requests: Result<Vec<_>, Failure> = challenges.iter().map(request).collect();
+        let (issued, issuing) = at_once(clients, requests?, |request| issue(&clerk, &request))?;
+        spent += ordering + issuing;
+        done += u32::try_from(issued.len())?;
+    }
+    Ok(f64::from(done) / spent.as_secs_f64())
+}
+
+/// Does each piece of work, so many at once; what came of it, and how long all took.
+fn at_once<W: Send, D: Send>(
+    clients: usize,
+    work: Vec<W>,
+    one: impl Fn(W) -> Result<D, Failure> + Sync,
+) -> Result<(Vec<D>, Duration), Failure> {
+    let work = Mutex::new(work);
+    let next = || work.lock().ok().and_then(|mut work| work.pop());
     let client = || {
-        while start.elapsed() < SPAN {
-            certify(&clerk, root).map_err(|error| error.to_string())?;
-            done.fetch_add(1, SeqCst);
+        let mut done = Vec::new();
+        while let Some(work) = next() {
+            done.push(one(work).map_err(|error| error.to_string())?);
         }
-        Ok::<_, String>(())
+        Ok::<_, String>(done)
     };
-    thread::scope(|scope| {
+    let start = Instant::now();
+    let done = thread::scope(|scope| {
         let clients: Vec<_> = (0..clients).map(|_| scope.spawn(client)).collect();
-        let ended: Result<Vec<()>, String> = clients
+        let panicked = || Err("a client panicked".into());
+        let ended: Result<Vec<Vec<D>>, String> = clients
             .into_iter()
-            .map(|client| {
-                client
-                    .join()
-                    .unwrap_or_else(|_| Err("a client panicked".into()))
-            })
+            .map(|client| client.join().unwrap_or_else(|_| panicked()))
             .collect();
         ended
     })?;
-    let done = u32::try_from(done.load(SeqCst))?;
-    Ok(f64::from(done) / start.elapsed().as_secs_f64())
+    Ok((done.into_iter().flatten().collect(), start.elapsed()))
 }
 
-fn certify(clerk: &Clerk, root: Name) -> Result<(), Failure> {
+fn order(clerk: &Clerk, root: Name) -> Result<Challenge, Failure> {
     let order = Order {
         role: Role::Card,
         name: NameOrder::NextOf("ZZBENCH".into()),
     };
     let line = clerk.ask(Task::from(Job::Order(order)))?;
-    let challenge = Challenge::of(&line, root).ok_or("no challenge")?;
-    // The card's part.
+    Ok(Challenge::of(&line, root).ok_or("no challenge")?)
+}
+
+/// The card's part.
+fn request(challenge: &Challenge) -> Result<Vec<u8>, Failure> {
     let key = PrivateKey::generate(&mut SysRng)?;
     let request = Request::create(
         challenge.issuer,
@@ -126,8 +148,12 @@ fn certify(clerk: &Clerk, root: Name) -> Result<(), Failure> {
         challenge.nonce,
         &key,
     );
+    Ok(request.encoded().to_vec())
+}
+
+fn issue(clerk: &Clerk, request: &[u8]) -> Result<(), Failure> {
     let application = Application {
-        request: Request::decode(request.encoded())?,
+        request: Request::decode(request)?,
         role: Role::Card,
         years: None,
     };

@@ -2,8 +2,12 @@
 
 use super::agreement::{PrivateKey, PublicKey};
 use super::census::{Operation, count};
-use p256::ecdsa::signature::{Signer, Verifier};
-use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
+use super::hash::sha256;
+use ecdsa::hazmat::sign_prehashed_rfc6979;
+use p256::NistP256;
+use p256::ecdsa::signature::Verifier;
+use p256::ecdsa::{Signature, VerifyingKey};
+use zeroize::Zeroizing;
 
 /// The signature does not verify; why is not said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +18,11 @@ impl PrivateKey {
     /// Signs `message`. The same key and message always give the same signature (RFC 6979).
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
         count(Operation::Signature);
-        let signature: Signature = SigningKey::from(&self.0).sign(message);
+        // Why not `SigningKey`: it computes its public key each time it is made, which costs as much as the signature.
+        let scalar = Zeroizing::new(self.0.to_nonzero_scalar());
+        let digest = sha256(&[message]);
+        let (signature, _) =
+            sign_prehashed_rfc6979::<NistP256, sha2::Sha256>(&scalar, &digest, &[]);
         signature.to_bytes().into()
     }
 }

@@ -12,7 +12,7 @@ use super::service::Service;
 use apdu::crypto::sha256;
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use axum::routing::{MethodFilter, on};
 use http_body_util::BodyExt as _;
@@ -83,8 +83,13 @@ async fn answer(
     let path = route.map_or("none", |route| route.path);
     let mut client = None;
     let all = async {
-        let place = place.clone()?;
-        work(&front, place, request, &mut client).await
+        match place {
+            Ok(place) => work(&front, place, request, &mut client).await,
+            Err(problem) => {
+                drain(service, request.into_body()).await;
+                Err(problem)
+            }
+        }
     };
     let result = match timeout(service.limits.request_time, all).await {
         Ok(result) => result,
@@ -125,12 +130,7 @@ async fn work(
     let key = match gate(front, route, peer, &head.headers, known).await {
         Ok(key) => key,
         Err(problem) => {
-            // An answer to someone who is still sending would be lost with the connection.
-            let _ = timeout(
-                service.limits.body_time,
-                read(body, service.limits.body_bytes),
-            )
-            .await;
+            drain(service, body).await;
             return Err(problem);
         }
     };
@@ -139,6 +139,8 @@ async fn work(
         let announced = header(&head.headers, CONTENT_LENGTH.as_str());
         let announced = announced.and_then(|text| text.parse().ok());
         bytes = collect(service, announced, body).await?;
+    } else {
+        drain(service, body).await;
     }
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
@@ -274,6 +276,13 @@ async fn collect(service: &Service, announced: Option<u64>, body: Body) -> Resul
     }
 }
 
+/// Reads a body that nobody needs: an answer to someone who is still sending would be lost with the connection, and so would the next
+/// request on it.
+async fn drain(service: &Service, body: Body) {
+    let all = read(body, service.limits.body_bytes);
+    let _ = timeout(service.limits.body_time, all).await; // too long, or broken off: the connection ends with the answer
+}
+
 /// How many times the limit is read before the connection is cut: who sends a little too much hears why.
 const PATIENCE: usize = 4;
 
@@ -328,6 +337,9 @@ fn respond(result: Result<Answer, Problem>, id: &str) -> Response<Body> {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.media));
     }
     headers.insert("cache-control", HeaderValue::from_static("no-store"));
+    if [TIMEOUT.1, TOO_LARGE.1].contains(&answer.status) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close")); // the rest of the body is not read
+    }
     if let Ok(id) = HeaderValue::from_str(id) {
         headers.insert("x-request-id", id);
     }

@@ -19,7 +19,7 @@ use rustls::{
 };
 use serde_json::Value;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -247,6 +247,15 @@ impl Tls {
     pub fn exchange(&mut self, bytes: &[u8]) -> String {
         let _ = self.0.write_all(bytes); // the other end may have had enough
         let _ = self.0.flush();
+        self.rest()
+    }
+
+    /// Sends bytes and says that no more will come, so that nobody has to wait for them.
+    pub fn exchange_and_end(&mut self, bytes: &[u8]) -> String {
+        let _ = self.0.write_all(bytes); // the other end may have had enough
+        self.0.conn.send_close_notify();
+        let _ = self.0.flush();
+        let _ = self.0.sock.shutdown(Shutdown::Write);
         self.rest()
     }
 
