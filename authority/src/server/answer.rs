@@ -140,6 +140,9 @@ async fn work(
         let announced = announced.and_then(|text| text.parse().ok());
         bytes = collect(service, announced, body).await?;
     }
+    let client = known
+        .as_ref()
+        .map_or_else(String::new, |client| client.name.clone());
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
 
@@ -159,6 +162,7 @@ async fn work(
             segment: segment(route, &path)?,
             query: route.read_query(&query)?,
             key,
+            client: &client,
             body: &bytes,
             service: &service,
         };

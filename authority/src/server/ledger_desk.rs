@@ -1,6 +1,7 @@
 //! The desk over an authority's store: a clerk who writes, and a second way to the store for those who only read.
 
 use super::Clock;
+use super::approval::Approval;
 use super::desk::{
     Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
 };
@@ -10,17 +11,20 @@ use crate::job::{Job, Task};
 use crate::ledger::{Event, Line};
 use crate::store::{StoreError, Token};
 use crate::{
-    Application, Authority, AuthorityError, Challenge, Holder, Moment, NotProvable, Order,
-    RevocationRefused, Scope,
+    Application, ApprovalRefused, Asked, Authority, AuthorityError, Challenge, Holder, Moment,
+    NotProvable, Order, RevocationRefused, Scope, Verdict,
 };
-use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
+use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
 use getrandom::SysRng;
 use serde_json::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Most certificates that are told to wait for their holder.
-const MAX_WAITING: u32 = 16;
+const MAX_WAITING: u32 = 256;
+/// Most requests that are told to wait for an operator.
+const MAX_APPROVALS: u32 = 1_000;
 
 /// An authority with its key at work.
 pub struct LedgerDesk {
@@ -28,6 +32,9 @@ pub struct LedgerDesk {
     reader: Mutex<Authority>,
     issuer: Name,
     clock: Clock,
+    approval: Approval,
+    /// How long a request waits for it.
+    approval_time: Duration,
     /// What was wrong with the key when it last had to sign.
     key: Mutex<Option<String>>,
 }
@@ -59,7 +66,18 @@ impl LedgerDesk {
             clerk: Clerk::start(writer, key, Box::new(here)),
             reader: Mutex::new(reader),
             clock,
+            approval: Approval::None,
+            approval_time: Duration::ZERO,
             key: Mutex::new(None),
+        }
+    }
+
+    /// Has requests of these roles wait for an operator, for at most this time.
+    pub fn with_approval(self, approval: Approval, approval_time: Duration) -> Self {
+        Self {
+            approval,
+            approval_time,
+            ..self
         }
     }
 
@@ -68,8 +86,17 @@ impl LedgerDesk {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn now(&self) -> Result<Moment, DeskError> {
+        let now = Moment::from_unix_seconds((self.clock)());
+        now.ok_or_else(|| DeskError::Unavailable(ClerkError::Clock.to_string()))
+    }
+
     /// Has a task done for a client, once.
     fn ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, DeskError> {
+        Ok(self.try_ask(key, job)?)
+    }
+
+    fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, ClerkError> {
         let signs = job.signs();
         let task = Task {
             job,
@@ -87,7 +114,33 @@ impl LedgerDesk {
         if signs && (lost.is_some() || done.is_ok()) {
             *self.key.lock().unwrap_or_else(PoisonError::into_inner) = lost;
         }
-        Ok(done?)
+        done
+    }
+
+    /// The request with this id. One number, one spelling.
+    fn asked(&self, id: &str) -> Result<Asked, DeskError> {
+        let line = number(id)?;
+        self.reader().request(line)?.ok_or(DeskError::NotFound)
+    }
+
+    /// What became of a request.
+    fn outcome(&self, asked: &Asked) -> Result<Outcome, DeskError> {
+        Ok(match &asked.verdict {
+            Some(Verdict::Approved(line)) => Outcome::Issued(Box::new(self.issued_in(*line)?)),
+            Some(Verdict::Refused(reason)) => {
+                Outcome::Refused(format!("an operator refused it: {reason}"))
+            }
+            None if asked.waits(self.now()?.unix_seconds()) => {
+                Outcome::AwaitingApproval(asked.line.to_string())
+            }
+            None => Outcome::Refused("no operator has decided about it in time".into()),
+        })
+    }
+
+    fn issued_in(&self, line: u64) -> Result<Issued, DeskError> {
+        let text = self.reader().lines(line, 1)?.pop().unwrap_or_default();
+        let line = Line::read(&text).map_err(|fault| DeskError::Internal(fault.to_string()))?;
+        self.issued(&line)
     }
 
     fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
@@ -103,6 +156,27 @@ impl LedgerDesk {
             certificate: certificate.clone(),
             receipt,
         })
+    }
+}
+
+fn number(id: &str) -> Result<u64, DeskError> {
+    let number = id.parse().ok();
+    number
+        .filter(|number: &u64| number.to_string() == id)
+        .ok_or(DeskError::NotFound)
+}
+
+fn waiting(asked: Asked) -> Waiting {
+    let fields = asked.request.fields();
+    Waiting {
+        id: asked.line.to_string(),
+        holder: fields.holder,
+        role: fields.role,
+        key_id: KeyId::of(&fields.key),
+        since: asked.time,
+        until: asked.until,
+        replaces: asked.replaces,
+        client: asked.by,
     }
 }
 
@@ -137,7 +211,11 @@ impl From<AuthorityError> for DeskError {
             AuthorityError::Revocation(_) | AuthorityError::NotProvable(_) => {
                 Self::Refused(error.to_string())
             }
-            AuthorityError::TokenReused => Self::Conflict,
+            AuthorityError::Approval(ApprovalRefused::Unknown(_)) => Self::NotFound,
+            AuthorityError::TokenReused | AuthorityError::Approval(ApprovalRefused::Decided(_)) => {
+                Self::Conflict
+            }
+            AuthorityError::Approval(_) => Self::Refused(error.to_string()),
             AuthorityError::ClockBehind => Self::Unavailable(error.to_string()),
             AuthorityError::Entropy(_) => Self::Unavailable(error.to_string()),
             AuthorityError::Store(error) => error.into(),
@@ -190,24 +268,84 @@ impl Desk for LedgerDesk {
             role,
             years,
         };
-        let line = self.ask(key, Job::Issue(Box::new(application)))?;
-        Ok(Outcome::Issued(Box::new(self.issued(&line)?)))
+        let application = Box::new(application);
+        let lifetime = self.approval_time.as_secs();
+        let job = match self.approval.is_needed(role) {
+            false => Job::Issue(application),
+            true => Job::Ask {
+                application,
+                lifetime,
+            },
+        };
+        let line = self.ask(key, job)?;
+        match line.event {
+            Event::Requested { .. } => self.outcome(&self.asked(&line.sequence.to_string())?),
+            _ => Ok(Outcome::Issued(Box::new(self.issued(&line)?))),
+        }
     }
 
-    fn pending(&self, _id: &str) -> Result<Outcome, DeskError> {
-        Err(DeskError::NotFound) // nothing ever waits
+    fn pending(&self, client: &str, id: &str) -> Result<Outcome, DeskError> {
+        let asked = self.asked(id)?;
+        match asked.by == client {
+            true => self.outcome(&asked),
+            false => Err(DeskError::NotFound),
+        }
+    }
+
+    fn awaiting(&self, client: &str, role: Role) -> Result<Vec<Waiting>, DeskError> {
+        let now = self.now()?;
+        let of = Some((client, role));
+        let found = self.reader().awaiting(of, now, MAX_WAITING)?;
+        Ok(found.into_iter().map(waiting).collect())
     }
 
     fn approvals(&self) -> Result<Vec<Waiting>, DeskError> {
-        Ok(Vec::new())
+        let now = self.now()?;
+        let found = self.reader().awaiting(None, now, MAX_APPROVALS)?;
+        Ok(found.into_iter().map(waiting).collect())
     }
 
-    fn approve(&self, _id: &str) -> Result<Issued, DeskError> {
-        Err(DeskError::NotFound)
+    fn approvals_count(&self) -> Result<u64, DeskError> {
+        let now = self.now()?;
+        Ok(self.reader().awaiting_count(now)?)
     }
 
-    fn refuse(&self, _id: &str, _reason: &str) -> Result<(), DeskError> {
-        Err(DeskError::NotFound)
+    fn approval(&self, id: &str) -> Result<Option<Waiting>, DeskError> {
+        let now = self.now()?.unix_seconds();
+        let asked = self.asked(id)?;
+        Ok(Some(asked).filter(|asked| asked.waits(now)).map(waiting))
+    }
+
+    fn approve(&self, key: &IdempotencyKey, id: &str) -> Result<Issued, DeskError> {
+        let request = number(id)?;
+        match self.try_ask(key, Job::Approve(request)) {
+            Ok(line) => self.issued(&line),
+            Err(ClerkError::Task(AuthorityError::Approval(ApprovalRefused::Decided(_)))) => {
+                match self.asked(id)?.verdict {
+                    Some(Verdict::Approved(line)) => self.issued_in(line), // the same word again
+                    _ => Err(DeskError::Conflict),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn refuse(&self, key: &IdempotencyKey, id: &str, reason: &str) -> Result<(), DeskError> {
+        let request = number(id)?;
+        let job = Job::Refuse {
+            request,
+            reason: reason.into(),
+        };
+        match self.try_ask(key, job) {
+            Ok(_) => Ok(()),
+            Err(ClerkError::Task(AuthorityError::Approval(ApprovalRefused::Decided(_)))) => {
+                match self.asked(id)?.verdict {
+                    Some(Verdict::Refused(words)) if words == reason => Ok(()),
+                    _ => Err(DeskError::Conflict),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError> {
@@ -288,5 +426,7 @@ fn row(holder: Holder) -> HolderRow {
         until: claims.until.to_string(),
         delivered: holder.delivered,
         revoked: holder.revoked,
+        replaces: holder.replaces,
+        certificate: holder.certificate,
     }
 }
