@@ -98,10 +98,10 @@ impl Authority {
             let found = lines.lines();
             return Err(Finding::Length { said, found });
         }
-        let (audit, book) = lines.end()?;
-        if self.root_at(said)? != audit.root {
+        if Some(self.root_at(said)?) != lines.replay.root() {
             return Err(Finding::Tree(said));
         }
+        let (audit, book) = lines.end()?;
         self.compare(book.as_ref())?;
         Ok(audit)
     }

@@ -391,7 +391,7 @@ fn what_a_station_asked_for_before_it_was_revoked_can_be_refused_and_not_approve
 
 /// Two services on one PostgreSQL, with one folder for key and clients.
 struct Pair {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     running: [Running; 2],
     tls_ca: Vec<u8>,
 }
@@ -410,7 +410,7 @@ impl Pair {
         let tls_ca = Identity::open(&folder, http::today()).unwrap();
         Self {
             tls_ca: tls_ca.certificate().to_vec(),
-            _folder: temporary,
+            folder: temporary,
             running,
         }
     }
@@ -463,14 +463,14 @@ fn a_request_at_one_instance_is_decided_at_the_other_and_known_to_a_third() {
     };
     let address = server.database("approvals");
     let pair = Pair::start(&address);
-    let folder = pair._folder.path().join("ca");
+    let folder = pair.folder.path().join("ca");
     let stations = pair.client(&folder, "LINE1", ClientRole::Station);
     let operators = pair.client(&folder, "Ada", ClientRole::Operator);
     let body = card(&stations[0], 1_300);
     let one = stations[0].post_with("/v1/requests", "one", &body);
     let same = stations[1].post_with("/v1/requests", "one", &body);
     assert_eq!(id(&one), id(&same), "one request, however it comes");
-    let no = id(&stations[1].post_with("/v1/requests", "two", &card(&stations[1], 1_301)));
+    let no = id(&stations[1].post_with("/v1/requests", "two", &card(&stations[0], 1_301)));
     let waits = operators[0].get("/v1/approvals").json();
     assert_eq!(waits["waiting"].as_array().unwrap().len(), 2);
     let yes = operators[1].post_with(&approvals(&id(&one)), "yes", &approve());
@@ -486,8 +486,14 @@ fn a_request_at_one_instance_is_decided_at_the_other_and_known_to_a_third() {
             .post_with(&approvals(&no), "yes2", &approve())
             .is(409, "conflict")
     );
-    for running in &pair.running {
+    let Pair {
+        folder: _folder,
+        running,
+        tls_ca,
+    } = pair;
+    for running in running {
         running.stop();
+        running.wait().unwrap();
     }
     // An instance that was started later knows it all.
     let third = instance(&folder, &address);
@@ -503,11 +509,7 @@ fn a_request_at_one_instance_is_decided_at_the_other_and_known_to_a_third() {
     let enrolled: Result<_, authority::server::clients::RegisterError> =
         register.enrol(&[9; 32], START, |_, _| Ok((fingerprint, ())));
     enrolled.unwrap();
-    let stranger = http::client(
-        third.address(),
-        &pair.tls_ca,
-        Some(&Card { certificate, key }),
-    );
+    let stranger = http::client(third.address(), &tls_ca, Some(&Card { certificate, key }));
     assert!(stranger.get(&requests(&no)).is(404, "not-found"));
     let held = stranger.get("/v1/holders/ZZCARD00001").json();
     assert_eq!(held["certificate"], yes.json()["certificate"]);

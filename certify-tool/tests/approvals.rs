@@ -277,7 +277,7 @@ fn a_tray_of_cards_waits_for_an_operator_between_its_two_rounds() {
             let stop = StopFlag::default();
             let raised = stop.clone();
             let mut card = VirtualCard::new(memory.dangerous_copy(), SysRng);
-            let client = VpcdClient::new(&address).on_event(|_| ());
+            let mut client = VpcdClient::new(&address).on_event(|_| ());
             let inside = thread::spawn(move || {
                 client.run(&mut card, &raised).unwrap();
                 card.into_store()

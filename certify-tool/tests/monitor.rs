@@ -1,5 +1,4 @@
 //! The ledger and the holders over the network: what comes is checked, and a service that lies is found out.
-#![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod service;
 mod support;

@@ -14,7 +14,7 @@ use authority::{Challenge, Order};
 use std::time::Duration;
 
 /// How many waiting certificates are of interest.
-pub const MAX_WAITING: u32 = 16;
+pub const MAX_WAITING: u32 = 256;
 
 /// What a station asks of the authority. Every answer is in the ledger before it is given.
 pub trait Office {
