@@ -17,7 +17,7 @@ use crate::issue::{self, Application, Refused};
 use crate::ledger::{Event, Line, Replaced};
 use crate::moment::Moment;
 use crate::status::{MAX_REASON, is_reason};
-use apdu::certificate::{KeyId, Name, Request};
+use apdu::certificate::{Certificate, KeyId, Name, Request};
 
 /// A request that waits, or has waited, for an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,5 +173,113 @@ fn open<'b>(
         None => Err(ApprovalRefused::Nameless),
         Some(by) if by == asked.by => Err(ApprovalRefused::Own(by.into())),
         Some(_) => Ok(asked),
+    }
+}
+
+/// The rules as the lines alone tell them, for whoever writes or checks them.
+impl Book {
+    pub(crate) fn enter_request(&mut self, line: &Line) -> Result<(), &'static str> {
+        let Event::Requested {
+            nonce,
+            role,
+            holder,
+            key_id,
+            replaces,
+            years,
+            until,
+            request,
+        } = &line.event
+        else {
+            return Err("the line is no request");
+        };
+        let fields = request.fields();
+        if (&fields.nonce, fields.role, fields.holder) != (nonce, *role, *holder)
+            || KeyId::of(&fields.key) != *key_id
+            || fields.issuer != self.root.claims().holder
+        {
+            return Err("the request is for another holder, role or key");
+        }
+        let by = line.by.clone().ok_or("nobody asked for it")?;
+        let point = fields.key.to_compressed();
+        if self.points.contains_key(&point) || self.asked_points.contains_key(&point) {
+            return Err("the key was certified or asked for before");
+        }
+        self.answer(nonce, *role, holder, *replaces)?;
+        self.gained.requests.insert(line.sequence);
+        self.enlist(Asked {
+            line: line.sequence,
+            time: line.time,
+            by,
+            replaces: *replaces,
+            years: *years,
+            until: *until,
+            request: request.clone(),
+            verdict: None,
+        });
+        Ok(())
+    }
+
+    pub(crate) fn refuse(
+        &mut self,
+        request: u64,
+        holder: &Name,
+        reason: &str,
+        line: &Line,
+    ) -> Result<(), &'static str> {
+        let asked = self.undecided(request, line)?;
+        if asked.holder() != *holder {
+            return Err("the refused request was for another holder");
+        }
+        asked.verdict = Some(Verdict::Refused(reason.into()));
+        self.gained.requests.insert(request);
+        Ok(())
+    }
+
+    /// Takes in a request as it is known.
+    pub(crate) fn enlist(&mut self, asked: Asked) {
+        let fields = asked.request.fields();
+        let point = fields.key.to_compressed();
+        self.asked_names.insert(fields.holder);
+        self.asked_points.insert(point, fields.holder);
+        self.requests.insert(asked.line, asked);
+    }
+
+    /// A request that can be decided by this line: in time, once, and not by who asked.
+    fn undecided(&mut self, request: u64, line: &Line) -> Result<&mut Asked, &'static str> {
+        let asked = self.requests.get_mut(&request);
+        let asked = asked.ok_or("no request has this number")?;
+        if asked.verdict.is_some() {
+            return Err("the request was decided before");
+        }
+        if !asked.waits(line.time) {
+            return Err("the request had died");
+        }
+        match &line.by {
+            Some(by) if *by != asked.by => Ok(asked),
+            _ => Err("nobody else than who asked has decided"),
+        }
+    }
+
+    /// An approved request becomes the certificate that it asked for.
+    pub(crate) fn approve(
+        &mut self,
+        request: u64,
+        replaces: Option<Replaced>,
+        certificate: &Certificate,
+        line: &Line,
+    ) -> Result<(), &'static str> {
+        let asked = self.undecided(request, line)?;
+        let (fields, claims) = (asked.request.fields(), certificate.claims());
+        if (fields.role, fields.holder, &fields.key, asked.replaces)
+            != (claims.role, claims.holder, &claims.key, replaces)
+        {
+            return Err("the approved request was for another holder, role or key");
+        }
+        if !matches!(&line.event, Event::Issued { nonce, .. } if *nonce == fields.nonce) {
+            return Err("the approved request answers another challenge");
+        }
+        asked.verdict = Some(Verdict::Approved(line.sequence));
+        self.gained.requests.insert(request);
+        Ok(())
     }
 }

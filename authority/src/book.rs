@@ -1,9 +1,9 @@
 //! What follows from the ledger, as far as one change looks at it. Every new line passes through here before it is written.
 
-use crate::approval::{Asked, Verdict};
+use crate::approval::Asked;
 use crate::ledger::{Event, Fault, Line, Replaced};
 use crate::store::{Done, Token};
-use apdu::certificate::{Certificate, HolderHash, KeyId, Name, Role, StatusList};
+use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Length of the serial number at the end of a name.
@@ -206,48 +206,12 @@ impl Book {
                 self.enter_certificate(*replaces, certificate, line);
                 Ok(())
             }
-            Event::Requested {
-                nonce,
-                role,
-                holder,
-                key_id,
-                replaces,
-                years,
-                until,
-                request,
-            } => {
-                let fields = request.fields();
-                if (&fields.nonce, fields.role, fields.holder) != (nonce, *role, *holder)
-                    || KeyId::of(&fields.key) != *key_id
-                    || fields.issuer != self.root.claims().holder
-                {
-                    return Err("the request is for another holder, role or key");
-                }
-                let by = line.by.clone().ok_or("nobody asked for it")?;
-                self.enter_request(Asked {
-                    line: line.sequence,
-                    time: line.time,
-                    by,
-                    replaces: *replaces,
-                    years: *years,
-                    until: *until,
-                    request: request.clone(),
-                    verdict: None,
-                })
-            }
+            Event::Requested { .. } => self.enter_request(line),
             Event::Refused {
                 request,
                 holder,
                 reason,
-            } => {
-                let asked = self.undecided(*request, line)?;
-                if asked.holder() != *holder {
-                    return Err("the refused request was for another holder");
-                }
-                asked.verdict = Some(Verdict::Refused(reason.clone()));
-                self.gained.requests.insert(*request);
-                Ok(())
-            }
+            } => self.refuse(*request, holder, reason, line),
             Event::Delivered { holder } => {
                 self.known(holder)?.delivered = true;
                 self.gained.holders.insert(*holder);
@@ -317,7 +281,7 @@ impl Book {
     }
 
     /// A challenge is answered, for good.
-    fn answer(
+    pub(crate) fn answer(
         &mut self,
         nonce: &[u8; 16],
         role: Role,
@@ -339,66 +303,6 @@ impl Book {
         }
         given.used = true;
         self.gained.challenges.insert(*nonce);
-        Ok(())
-    }
-
-    fn enter_request(&mut self, asked: Asked) -> Result<(), &'static str> {
-        let fields = asked.request.fields();
-        let point = fields.key.to_compressed();
-        if self.points.contains_key(&point) || self.asked_points.contains_key(&point) {
-            return Err("the key was certified or asked for before");
-        }
-        self.answer(&fields.nonce, fields.role, &fields.holder, asked.replaces)?;
-        self.gained.requests.insert(asked.line);
-        self.enlist(asked);
-        Ok(())
-    }
-
-    /// Takes in a request as it is known.
-    pub(crate) fn enlist(&mut self, asked: Asked) {
-        let fields = asked.request.fields();
-        let point = fields.key.to_compressed();
-        self.asked_names.insert(fields.holder);
-        self.asked_points.insert(point, fields.holder);
-        self.requests.insert(asked.line, asked);
-    }
-
-    /// A request that can be decided by this line: in time, once, and not by who asked.
-    fn undecided(&mut self, request: u64, line: &Line) -> Result<&mut Asked, &'static str> {
-        let asked = self.requests.get_mut(&request);
-        let asked = asked.ok_or("no request has this number")?;
-        if asked.verdict.is_some() {
-            return Err("the request was decided before");
-        }
-        if !asked.waits(line.time) {
-            return Err("the request had died");
-        }
-        match &line.by {
-            Some(by) if *by != asked.by => Ok(asked),
-            _ => Err("nobody else than who asked has decided"),
-        }
-    }
-
-    /// An approved request becomes the certificate that it asked for.
-    fn approve(
-        &mut self,
-        request: u64,
-        replaces: Option<Replaced>,
-        certificate: &Certificate,
-        line: &Line,
-    ) -> Result<(), &'static str> {
-        let asked = self.undecided(request, line)?;
-        let (fields, claims) = (asked.request.fields(), certificate.claims());
-        if (fields.role, fields.holder, &fields.key, asked.replaces)
-            != (claims.role, claims.holder, &claims.key, replaces)
-        {
-            return Err("the approved request was for another holder, role or key");
-        }
-        if !matches!(&line.event, Event::Issued { nonce, .. } if *nonce == fields.nonce) {
-            return Err("the approved request answers another challenge");
-        }
-        asked.verdict = Some(Verdict::Approved(line.sequence));
-        self.gained.requests.insert(request);
         Ok(())
     }
 

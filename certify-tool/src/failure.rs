@@ -60,6 +60,14 @@ impl Failure {
         &self.message
     }
 
+    /// The same, with something more to do about it.
+    pub fn and(self, hint: &str) -> Self {
+        Self {
+            message: format!("{}; {hint}", self.message),
+            ..self
+        }
+    }
+
     /// Whether an operator has to approve it first.
     pub fn is_waiting(&self) -> bool {
         self.kind == Kind::Waiting

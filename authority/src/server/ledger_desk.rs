@@ -11,10 +11,10 @@ use crate::job::{Job, Task};
 use crate::ledger::{Event, Line};
 use crate::store::{StoreError, Token};
 use crate::{
-    Application, ApprovalRefused, Asked, Authority, AuthorityError, Challenge, Holder, Moment,
-    NotProvable, Order, RevocationRefused, Scope, Verdict,
+    Application, ApprovalRefused, Authority, AuthorityError, Challenge, Holder, Moment,
+    NotProvable, Order, RevocationRefused, Scope,
 };
-use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
+use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
 use getrandom::SysRng;
 use serde_json::Value;
@@ -22,9 +22,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Most certificates that are told to wait for their holder.
-const MAX_WAITING: u32 = 256;
-/// Most requests that are told to wait for an operator.
-const MAX_APPROVALS: u32 = 1_000;
+pub(super) const MAX_WAITING: u32 = 256;
 
 /// An authority with its key at work.
 pub struct LedgerDesk {
@@ -81,12 +79,12 @@ impl LedgerDesk {
         }
     }
 
-    fn reader(&self) -> MutexGuard<'_, Authority> {
+    pub(super) fn reader(&self) -> MutexGuard<'_, Authority> {
         // Reading leaves nothing half done.
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now(&self) -> Result<Moment, DeskError> {
+    pub(super) fn now(&self) -> Result<Moment, DeskError> {
         let now = Moment::from_unix_seconds((self.clock)());
         now.ok_or_else(|| DeskError::Unavailable(ClerkError::Clock.to_string()))
     }
@@ -96,7 +94,7 @@ impl LedgerDesk {
         Ok(self.try_ask(key, job)?)
     }
 
-    fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, ClerkError> {
+    pub(super) fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, ClerkError> {
         let signs = job.signs();
         let task = Task {
             job,
@@ -117,33 +115,7 @@ impl LedgerDesk {
         done
     }
 
-    /// The request with this id. One number, one spelling.
-    fn asked(&self, id: &str) -> Result<Asked, DeskError> {
-        let line = number(id)?;
-        self.reader().request(line)?.ok_or(DeskError::NotFound)
-    }
-
-    /// What became of a request.
-    fn outcome(&self, asked: &Asked) -> Result<Outcome, DeskError> {
-        Ok(match &asked.verdict {
-            Some(Verdict::Approved(line)) => Outcome::Issued(Box::new(self.issued_in(*line)?)),
-            Some(Verdict::Refused(reason)) => {
-                Outcome::Refused(format!("an operator refused it: {reason}"))
-            }
-            None if asked.waits(self.now()?.unix_seconds()) => {
-                Outcome::AwaitingApproval(asked.line.to_string())
-            }
-            None => Outcome::Refused("no operator has decided about it in time".into()),
-        })
-    }
-
-    fn issued_in(&self, line: u64) -> Result<Issued, DeskError> {
-        let text = self.reader().lines(line, 1)?.pop().unwrap_or_default();
-        let line = Line::read(&text).map_err(|fault| DeskError::Internal(fault.to_string()))?;
-        self.issued(&line)
-    }
-
-    fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
+    pub(super) fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
         let Event::Issued { certificate, .. } = &line.event else {
             return Err(DeskError::Conflict);
         };
@@ -156,27 +128,6 @@ impl LedgerDesk {
             certificate: certificate.clone(),
             receipt,
         })
-    }
-}
-
-fn number(id: &str) -> Result<u64, DeskError> {
-    let number = id.parse().ok();
-    number
-        .filter(|number: &u64| number.to_string() == id)
-        .ok_or(DeskError::NotFound)
-}
-
-fn waiting(asked: Asked) -> Waiting {
-    let fields = asked.request.fields();
-    Waiting {
-        id: asked.line.to_string(),
-        holder: fields.holder,
-        role: fields.role,
-        key_id: KeyId::of(&fields.key),
-        since: asked.time,
-        until: asked.until,
-        replaces: asked.replaces,
-        client: asked.by,
     }
 }
 
@@ -279,73 +230,37 @@ impl Desk for LedgerDesk {
         };
         let line = self.ask(key, job)?;
         match line.event {
-            Event::Requested { .. } => self.outcome(&self.asked(&line.sequence.to_string())?),
+            Event::Requested { .. } => self.outcome(&self.asked(line.sequence)?),
             _ => Ok(Outcome::Issued(Box::new(self.issued(&line)?))),
         }
     }
 
     fn pending(&self, client: &str, id: &str) -> Result<Outcome, DeskError> {
-        let asked = self.asked(id)?;
-        match asked.by == client {
-            true => self.outcome(&asked),
-            false => Err(DeskError::NotFound),
-        }
+        self.outcome_for(client, id)
     }
 
     fn awaiting(&self, client: &str, role: Role) -> Result<Vec<Waiting>, DeskError> {
-        let now = self.now()?;
-        let of = Some((client, role));
-        let found = self.reader().awaiting(of, now, MAX_WAITING)?;
-        Ok(found.into_iter().map(waiting).collect())
+        self.waiting_of(client, role)
     }
 
     fn approvals(&self) -> Result<Vec<Waiting>, DeskError> {
-        let now = self.now()?;
-        let found = self.reader().awaiting(None, now, MAX_APPROVALS)?;
-        Ok(found.into_iter().map(waiting).collect())
+        self.all_waiting()
     }
 
     fn approvals_count(&self) -> Result<u64, DeskError> {
-        let now = self.now()?;
-        Ok(self.reader().awaiting_count(now)?)
+        self.waiting_count()
     }
 
     fn approval(&self, id: &str) -> Result<Option<Waiting>, DeskError> {
-        let now = self.now()?.unix_seconds();
-        let asked = self.asked(id)?;
-        Ok(Some(asked).filter(|asked| asked.waits(now)).map(waiting))
+        self.still_waiting(id)
     }
 
     fn approve(&self, key: &IdempotencyKey, id: &str) -> Result<Issued, DeskError> {
-        let request = number(id)?;
-        match self.try_ask(key, Job::Approve(request)) {
-            Ok(line) => self.issued(&line),
-            Err(ClerkError::Task(AuthorityError::Approval(ApprovalRefused::Decided(_)))) => {
-                match self.asked(id)?.verdict {
-                    Some(Verdict::Approved(line)) => self.issued_in(line), // the same word again
-                    _ => Err(DeskError::Conflict),
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.say_yes(key, id)
     }
 
     fn refuse(&self, key: &IdempotencyKey, id: &str, reason: &str) -> Result<(), DeskError> {
-        let request = number(id)?;
-        let job = Job::Refuse {
-            request,
-            reason: reason.into(),
-        };
-        match self.try_ask(key, job) {
-            Ok(_) => Ok(()),
-            Err(ClerkError::Task(AuthorityError::Approval(ApprovalRefused::Decided(_)))) => {
-                match self.asked(id)?.verdict {
-                    Some(Verdict::Refused(words)) if words == reason => Ok(()),
-                    _ => Err(DeskError::Conflict),
-                }
-            }
-            Err(error) => Err(error.into()),
-        }
+        self.say_no(key, id, reason)
     }
 
     fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError> {

@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`desk`] | what the service asks of the authority behind it |
-//! | [`ledger_desk`], [`approval`] | that desk over an authority's store, and who has to be approved at it |
+//! | [`ledger_desk`], [`approval`] | that desk over an authority's store, and what waits at it for an operator |
 //! | [`clients`], [`identity`] | who may connect; the TLS certificates on both sides |
 //! | `route`, [`routes`], `handle` | the table of routes, and what each does |
 //! | [`message`], [`problem`], [`openapi`] | what goes over the wire, and its description |

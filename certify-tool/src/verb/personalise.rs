@@ -91,7 +91,8 @@ fn outlast(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<Option<Certifi
         if awaited.is_empty() {
             return Ok(None);
         }
-        job.office.wait(Role::Card, &awaited)?;
+        let waited = job.office.wait(Role::Card, &awaited);
+        waited.map_err(|failure| failure.and("a card that is none of theirs needs --recertify"))?;
     }
 }
 
