@@ -1,11 +1,16 @@
 //! A full check: the ledger from its first line to its last, its tree, its signatures, and the records that follow from it.
+//!
+//! [`LineAudit`] needs nothing but the lines and the root certificate, so whoever fetched them can do it too.
 
+use crate::approval::Asked;
 use crate::authority::Authority;
 use crate::book::{Book, Gained, Holder};
 use crate::ledger::{Event, Fault, Line};
 use crate::store::{StoreError, StoredNodes};
 use crate::tree::{self, Hash, MemoryNodes, SignedTreeHead};
-use apdu::certificate::{Anchor, Expectations, ProvenCertificate, Refusal, Validity};
+use apdu::certificate::{
+    Anchor, Certificate, Expectations, Name, ProvenCertificate, Refusal, Validity,
+};
 use std::collections::BTreeMap;
 
 /// Lines read at once.
@@ -79,50 +84,25 @@ impl Authority {
     pub fn audit(&mut self) -> Result<Audit, Finding> {
         let said = self.store.size()?;
         let newest = self.store.head(0)?;
-        let mut replay = Replay::default();
-        let mut audit = Audit {
-            lines: 0,
-            certificates: 0,
-            lists: 0,
-            root: Hash::EMPTY,
-            head: newest,
-        };
-        let mut head_seen = false;
-        while audit.lines < said {
-            let texts = self.store.lines(audit.lines + 1, PAGE)?;
+        let mut lines = LineAudit::new(self.root.clone(), newest.into_iter().collect());
+        while lines.lines() < said {
+            let texts = self.store.lines(lines.lines() + 1, PAGE)?;
             if texts.is_empty() {
                 break;
             }
             for text in texts {
-                let number = audit.lines + 1;
-                let wrong = |fault| Finding::Line {
-                    line: number,
-                    fault,
-                };
-                let line = Line::read(&text).map_err(wrong)?;
-                replay.enter(&line).map_err(wrong)?;
-                self.judge(&line, &mut audit)?;
-                audit.lines = number;
-                let signed = audit.head.as_ref().map(|head| &head.head);
-                if signed.is_some_and(|head| head.size == number) {
-                    head_seen = signed.map(|head| head.root) == replay.root();
-                }
+                lines.enter(&text)?;
             }
         }
-        if audit.lines != said {
-            let found = audit.lines;
+        if lines.lines() != said {
+            let found = lines.lines();
             return Err(Finding::Length { said, found });
         }
-        audit.root = replay.root().ok_or(Finding::Tree(said))?;
-        if self.root_at(said)? != audit.root {
+        if Some(self.root_at(said)?) != lines.replay.root() {
             return Err(Finding::Tree(said));
         }
-        if let Some(head) = &audit.head
-            && (!head_seen || head.verify(&self.root.claims().key).is_err())
-        {
-            return Err(Finding::Head(head.head.size));
-        }
-        self.compare(replay.book.as_ref())?;
+        let (audit, book) = lines.end()?;
+        self.compare(book.as_ref())?;
         Ok(audit)
     }
 
@@ -134,7 +114,145 @@ impl Authority {
         tree::root(size, &StoredNodes::of(self.store.as_mut()))
     }
 
-    fn judge(&self, line: &Line, audit: &mut Audit) -> Result<(), Finding> {
+    /// Compares every record of the store with what follows from the ledger.
+    fn compare(&mut self, book: Option<&Book>) -> Result<(), Finding> {
+        self.compare_holders(book)?;
+        let mut expected: BTreeMap<u64, Asked> =
+            book.map(|book| book.requests.clone()).unwrap_or_default();
+        let mut after = 0;
+        loop {
+            let page = self.store.requests(after, PAGE)?;
+            let Some(last) = page.last() else {
+                break;
+            };
+            after = last.line;
+            for asked in page {
+                let (line, holder) = (asked.line, asked.holder());
+                if expected.remove(&line) != Some(asked) {
+                    return Err(Finding::Record(format!("the request for {holder}")));
+                }
+            }
+        }
+        if let Some(asked) = expected.values().next() {
+            let holder = asked.holder();
+            return Err(Finding::Record(format!("the request for {holder}")));
+        }
+        let list = book.and_then(|book| book.list.clone());
+        if self.store.status_list()? != list {
+            return Err(Finding::Record("the status list".into()));
+        }
+        Ok(())
+    }
+
+    fn compare_holders(&mut self, book: Option<&Book>) -> Result<(), Finding> {
+        let mut expected: BTreeMap<Name, Holder> = book
+            .map(|book| book.holders.clone())
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, (holder, _))| (name, holder))
+            .collect();
+        let mut after = None;
+        loop {
+            let page = self.store.holders(after.as_ref(), PAGE)?;
+            let Some(last) = page.last() else {
+                break;
+            };
+            after = Some(last.certificate.claims().holder);
+            for holder in page {
+                let name = holder.certificate.claims().holder;
+                if expected.remove(&name) != Some(holder) {
+                    return Err(Finding::Record(name.to_string()));
+                }
+            }
+        }
+        match expected.keys().next() {
+            Some(name) => Err(Finding::Record(name.to_string())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A check of the ledger from its lines alone: each follows from those before by the authority's own rules, every signature
+/// verifies, and heads are over exactly these lines. Memory grows with the number of holders.
+pub struct LineAudit {
+    root: Certificate,
+    /// Heads, and whether the lines were seen to lead to each.
+    heads: Vec<(SignedTreeHead, bool)>,
+    replay: Replay,
+    certificates: u64,
+    lists: u64,
+}
+
+impl LineAudit {
+    /// Begins a check under a root certificate that is trusted. Of `heads`, the first is the newest.
+    pub fn new(root: Certificate, heads: Vec<SignedTreeHead>) -> Self {
+        Self {
+            root,
+            heads: heads.into_iter().map(|head| (head, false)).collect(),
+            replay: Replay::default(),
+            certificates: 0,
+            lists: 0,
+        }
+    }
+
+    /// Number of lines so far.
+    pub fn lines(&self) -> u64 {
+        self.replay.size
+    }
+
+    /// Takes in the next line.
+    ///
+    /// # Errors
+    /// What is wrong with it; the check is over then.
+    pub fn enter(&mut self, text: &str) -> Result<(), Finding> {
+        let number = self.lines() + 1;
+        let wrong = |fault| Finding::Line {
+            line: number,
+            fault,
+        };
+        let line = Line::read(text).map_err(wrong)?;
+        self.replay.enter(&line).map_err(wrong)?;
+        self.judge(&line)?;
+        for (head, seen) in &mut self.heads {
+            if head.head.size == number {
+                *seen = Some(head.head.root) == self.replay.root();
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the check after the last line: every head must have been met on the way, and be signed by this authority.
+    ///
+    /// # Errors
+    /// [`Finding::Head`]; [`Finding::Tree`] when there was no line at all.
+    pub fn finish(self) -> Result<Audit, Finding> {
+        self.end().map(|(audit, _)| audit)
+    }
+
+    fn end(self) -> Result<(Audit, Option<Book>), Finding> {
+        let claims = self.root.claims();
+        for (head, seen) in &self.heads {
+            let ours = head.head.issuer == claims.holder && head.verify(&claims.key).is_ok();
+            if !seen || !ours {
+                return Err(Finding::Head(head.head.size));
+            }
+        }
+        let lines = self.lines();
+        let audit = Audit {
+            lines,
+            certificates: self.certificates,
+            lists: self.lists,
+            root: self
+                .replay
+                .root()
+                .filter(|_| lines > 0)
+                .ok_or(Finding::Tree(lines))?,
+            head: self.heads.into_iter().next().map(|(head, _)| head),
+        };
+        Ok((audit, self.replay.book))
+    }
+
+    fn judge(&mut self, line: &Line) -> Result<(), Finding> {
         let wrong = |what: String| {
             let line = line.sequence;
             move |refusal| Finding::Signature {
@@ -158,49 +276,17 @@ impl Authority {
                 };
                 ProvenCertificate::verify(certificate.clone(), &[&anchor], &expected)
                     .map_err(wrong(claims.holder.to_string()))?;
-                audit.certificates += 1;
+                self.certificates += 1;
                 Ok(())
             }
             Event::List { sequence, list, .. } => {
                 list.verify(&[&anchor])
                     .map_err(wrong(format!("status list {sequence}")))?;
-                audit.lists += 1;
+                self.lists += 1;
                 Ok(())
             }
             _ => Ok(()),
         }
-    }
-
-    /// Compares every holder of the store, and its newest list, with what follows from the ledger.
-    fn compare(&mut self, book: Option<&Book>) -> Result<(), Finding> {
-        let mut expected: BTreeMap<_, Holder> = book
-            .map(|book| book.holders.clone())
-            .unwrap_or_default()
-            .into_iter()
-            .map(|(name, (holder, _))| (name, holder))
-            .collect();
-        let mut after = None;
-        loop {
-            let page = self.store.holders(after.as_ref(), PAGE)?;
-            let Some(last) = page.last() else {
-                break;
-            };
-            after = Some(last.certificate.claims().holder);
-            for holder in page {
-                let name = holder.certificate.claims().holder;
-                if expected.remove(&name) != Some(holder) {
-                    return Err(Finding::Record(name.to_string()));
-                }
-            }
-        }
-        if let Some(name) = expected.keys().next() {
-            return Err(Finding::Record(name.to_string()));
-        }
-        let list = book.and_then(|book| book.list.clone());
-        if self.store.status_list()? != list {
-            return Err(Finding::Record("the status list".into()));
-        }
-        Ok(())
     }
 }
 

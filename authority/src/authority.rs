@@ -1,5 +1,6 @@
 //! An authority: its store, and what is done with it.
 
+use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::custody::{CustodyError, Signer};
 use crate::error::AuthorityError;
@@ -206,6 +207,26 @@ impl Authority {
     /// Up to `count` holders of a role, newest first, who may never have got their certificate.
     pub fn waiting(&mut self, role: Role, count: u32) -> Result<Vec<Holder>, StoreError> {
         self.store.waiting(role, count)
+    }
+
+    /// A request that waits or has waited for an operator, by its line's number.
+    pub fn request(&mut self, line: u64) -> Result<Option<Asked>, StoreError> {
+        self.store.request(line)
+    }
+
+    /// Up to `count` requests that wait for an operator now, oldest first; of one client and role, or all.
+    pub fn awaiting(
+        &mut self,
+        of: Option<(&str, Role)>,
+        now: Moment,
+        count: u32,
+    ) -> Result<Vec<Asked>, StoreError> {
+        self.store.awaiting(of, now.unix_seconds(), count)
+    }
+
+    /// How many requests wait for an operator now.
+    pub fn awaiting_count(&mut self, now: Moment) -> Result<u64, StoreError> {
+        self.store.awaiting_count(now.unix_seconds())
     }
 
     /// One holder.

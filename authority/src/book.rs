@@ -1,5 +1,6 @@
 //! What follows from the ledger, as far as one change looks at it. Every new line passes through here before it is written.
 
+use crate::approval::Asked;
 use crate::ledger::{Event, Fault, Line, Replaced};
 use crate::store::{Done, Token};
 use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
@@ -56,6 +57,11 @@ pub struct Book {
     pub(crate) challenges: HashMap<[u8; 16], Given>,
     /// Who has a key: compressed points. Each key is certified once.
     pub(crate) points: HashMap<[u8; 33], Name>,
+    /// Requests that wait or have waited for an operator, by their lines' numbers.
+    pub(crate) requests: BTreeMap<u64, Asked>,
+    /// The names in them, and who asked for a key: compressed points.
+    pub(crate) asked_names: BTreeSet<Name>,
+    pub(crate) asked_points: HashMap<[u8; 33], Name>,
     /// Highest serial number that was ever planned or given under a prefix.
     pub(crate) serials: BTreeMap<String, u32>,
     pub(crate) done: HashMap<Token, Done>,
@@ -71,6 +77,8 @@ pub struct Gained {
     pub(crate) holders: BTreeSet<Name>,
     /// Challenges that are new or were used.
     pub(crate) challenges: BTreeSet<[u8; 16]>,
+    /// Requests that are new or were decided.
+    pub(crate) requests: BTreeSet<u64>,
     pub(crate) serials: BTreeSet<String>,
     pub(crate) lists: Vec<StatusList>,
     pub(crate) tokens: Vec<Token>,
@@ -106,6 +114,9 @@ impl Book {
             cut_off: BTreeSet::new(),
             holders: BTreeMap::new(),
             challenges: HashMap::new(),
+            requests: BTreeMap::new(),
+            asked_names: BTreeSet::new(),
+            asked_points: HashMap::new(),
             serials: BTreeMap::new(),
             done: HashMap::new(),
             gained: Gained::default(),
@@ -176,6 +187,7 @@ impl Book {
                 key_id,
                 replaces,
                 certificate,
+                approves,
             } => {
                 let claims = certificate.claims();
                 if (claims.role, claims.holder) != (*role, *holder)
@@ -183,8 +195,23 @@ impl Book {
                 {
                     return Err("the certificate is for another holder, role or key");
                 }
-                self.enter_certificate(nonce, *replaces, certificate, line)
+                self.permit(certificate)?;
+                match approves {
+                    None if self.asked_points.contains_key(&claims.key.to_compressed()) => {
+                        return Err("the key stands in a request for an operator");
+                    }
+                    None => self.answer(nonce, *role, holder, *replaces)?,
+                    Some(request) => self.approve(*request, *replaces, certificate, line)?,
+                }
+                self.enter_certificate(*replaces, certificate, line);
+                Ok(())
             }
+            Event::Requested { .. } => self.enter_request(line),
+            Event::Refused {
+                request,
+                holder,
+                reason,
+            } => self.refuse(*request, holder, reason, line),
             Event::Delivered { holder } => {
                 self.known(holder)?.delivered = true;
                 self.gained.holders.insert(*holder);
@@ -235,13 +262,8 @@ impl Book {
         Ok(())
     }
 
-    fn enter_certificate(
-        &mut self,
-        nonce: &[u8; 16],
-        replaces: Option<Replaced>,
-        certificate: &Certificate,
-        line: &Line,
-    ) -> Result<(), &'static str> {
+    /// What every new certificate must fulfil. Nothing is changed.
+    fn permit(&self, certificate: &Certificate) -> Result<(), &'static str> {
         let claims = certificate.claims();
         if claims.issuer != self.root.claims().holder {
             return Err("the certificate is of another authority");
@@ -252,9 +274,22 @@ impl Book {
         if self.holders.contains_key(&claims.holder) {
             return Err("the name was given before");
         }
-        let point = claims.key.to_compressed();
-        if self.points.contains_key(&point) {
-            return Err("the key was certified before");
+        match self.points.contains_key(&claims.key.to_compressed()) {
+            true => Err("the key was certified before"),
+            false => Ok(()),
+        }
+    }
+
+    /// A challenge is answered, for good.
+    pub(crate) fn answer(
+        &mut self,
+        nonce: &[u8; 16],
+        role: Role,
+        holder: &Name,
+        replaces: Option<Replaced>,
+    ) -> Result<(), &'static str> {
+        if self.holders.contains_key(holder) || self.asked_names.contains(holder) {
+            return Err("the name was given or asked for before");
         }
         let given = self
             .challenges
@@ -263,12 +298,23 @@ impl Book {
         if given.used {
             return Err("the nonce was used before");
         }
-        if (given.role, given.holder, given.replaces) != (claims.role, claims.holder, replaces) {
+        if (given.role, given.holder, given.replaces) != (role, *holder, replaces) {
             return Err("the challenge was for another holder or role");
         }
         given.used = true;
         self.gained.challenges.insert(*nonce);
-        self.points.insert(point, claims.holder);
+        Ok(())
+    }
+
+    fn enter_certificate(
+        &mut self,
+        replaces: Option<Replaced>,
+        certificate: &Certificate,
+        line: &Line,
+    ) {
+        let claims = certificate.claims();
+        self.points
+            .insert(claims.key.to_compressed(), claims.holder);
         let holder = Holder {
             certificate: certificate.clone(),
             issued: line.time,
@@ -278,7 +324,6 @@ impl Book {
         };
         self.holders.insert(claims.holder, (holder, line.sequence));
         self.gained.holders.insert(claims.holder);
-        Ok(())
     }
 
     fn enter_list(

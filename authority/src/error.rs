@@ -1,6 +1,7 @@
 //! What can go wrong with an authority, by whose fault.
 
 use crate::account::NotProvable;
+use crate::approval::ApprovalRefused;
 use crate::custody::CustodyError;
 use crate::issue::Refused;
 use crate::ledger::Fault;
@@ -41,6 +42,9 @@ pub enum AuthorityError {
     /// The request is against policy.
     #[error("the request is refused: {0}")]
     Request(#[from] Refused),
+    /// The operator's verdict about a request cannot be taken.
+    #[error(transparent)]
+    Approval(#[from] ApprovalRefused),
     /// The revocation cannot be done.
     #[error(transparent)]
     Revocation(#[from] RevocationRefused),

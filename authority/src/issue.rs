@@ -62,6 +62,16 @@ pub enum Refused {
     /// The key was certified before.
     #[error("its key was certified before, for {0}")]
     KnownKey(Name),
+    /// A request for the name waits, or waited in vain.
+    #[error(
+        "the name {0} stands in a request that waits for an operator, or that was refused or has died"
+    )]
+    AskedHolder(Name),
+    /// A request with the key waits, or waited in vain.
+    #[error(
+        "its key stands in a request, for {0}, that waits for an operator, or that was refused or has died"
+    )]
+    AskedKey(Name),
     /// The root has expired.
     #[error("the authority's root has expired")]
     RootExpired,
@@ -89,8 +99,6 @@ impl Application {
 }
 
 /// Checks a request against its order and signs a certificate: it, and its line.
-///
-/// The certificate begins today, ends after the years asked for but not after the root, and carries the minimum epoch in force.
 pub(crate) fn certificate(
     book: &mut Book,
     key: &mut dyn Signer,
@@ -98,22 +106,41 @@ pub(crate) fn certificate(
     by: Option<String>,
     now: Moment,
 ) -> Result<(Certificate, Line), AuthorityError> {
-    let Application {
-        request,
-        role,
-        years,
-    } = application;
-    let asked = request.fields();
-    let replaces = check(book, asked, *role, now)?;
-    if let Some(holder) = book.points.get(&asked.key.to_compressed()) {
-        return Err(Refused::KnownKey(*holder).into());
-    }
+    let grant = Grant {
+        years: application.years,
+        replaces: check(book, application, now)?,
+        approves: None,
+    };
+    sign(book, key, application.request.fields(), &grant, by, now)
+}
+
+/// What a request that was found good is granted.
+pub(crate) struct Grant {
+    /// Years of validity; the role's default if `None`.
+    pub years: Option<u8>,
+    /// In place of which earlier holder.
+    pub replaces: Option<Replaced>,
+    /// The request that an operator approves hereby.
+    pub approves: Option<u64>,
+}
+
+/// Signs a certificate for a request that was checked: it, and its line.
+///
+/// The certificate begins today, ends after the years asked for but not after the root, and carries the minimum epoch in force.
+pub(crate) fn sign(
+    book: &mut Book,
+    key: &mut dyn Signer,
+    asked: &RequestFields,
+    grant: &Grant,
+    by: Option<String>,
+    now: Moment,
+) -> Result<(Certificate, Line), AuthorityError> {
     let root = book.root.claims();
-    let years = years.unwrap_or(default_years(*role));
+    let years = grant.years.unwrap_or(default_years(asked.role));
     let fields = CertificateFields {
         issuer: root.holder,
         holder: asked.holder,
-        role: *role,
+        role: asked.role,
         epoch: book.min_epoch(),
         key: asked.key.clone(),
         from: now.day(),
@@ -123,23 +150,24 @@ pub(crate) fn certificate(
     let certificate = Certificate::assemble(fields, signature);
     let event = Event::Issued {
         nonce: asked.nonce,
-        role: *role,
+        role: asked.role,
         holder: asked.holder,
         key_id: certificate.key_id(),
-        replaces,
+        replaces: grant.replaces,
         certificate: certificate.clone(),
+        approves: grant.approves,
     };
     let line = book.record(now.unix_seconds(), by, event)?;
     Ok((certificate, line))
 }
 
-/// The order a request answers, if it does: gives the holder whose place is taken.
-fn check(
+/// Whether a request answers its order, with a new key for a new name: gives the holder whose place is taken.
+pub(crate) fn check(
     book: &Book,
-    asked: &RequestFields,
-    ordered: Role,
+    application: &Application,
     now: Moment,
 ) -> Result<Option<Replaced>, Refused> {
+    let (asked, ordered) = (application.request.fields(), application.role);
     let root = book.root.claims();
     if root.until < now.day() {
         return Err(Refused::RootExpired);
@@ -177,6 +205,16 @@ fn check(
     }
     if book.holders.contains_key(&asked.holder) {
         return Err(Refused::KnownHolder(asked.holder));
+    }
+    if book.asked_names.contains(&asked.holder) {
+        return Err(Refused::AskedHolder(asked.holder));
+    }
+    let point = asked.key.to_compressed();
+    if let Some(holder) = book.points.get(&point) {
+        return Err(Refused::KnownKey(*holder));
+    }
+    if let Some(holder) = book.asked_points.get(&point) {
+        return Err(Refused::AskedKey(*holder));
     }
     Ok(given.replaces)
 }

@@ -1,5 +1,6 @@
 //! What the authority can be asked to do: each job makes exactly one line of the ledger, and is done once.
 
+use crate::approval;
 use crate::book::Book;
 use crate::custody::Signer;
 use crate::error::AuthorityError;
@@ -19,6 +20,22 @@ pub enum Job {
     Order(Order),
     /// Check a request and sign a certificate.
     Issue(Box<Application>),
+    /// Check a request, and note that it waits for an operator.
+    Ask {
+        /// The request.
+        application: Box<Application>,
+        /// For how many seconds it may wait.
+        lifetime: u64,
+    },
+    /// Approve a request that waits, by its line's number: its certificate is signed.
+    Approve(u64),
+    /// Refuse a request that waits.
+    Refuse {
+        /// Its line's number.
+        request: u64,
+        /// Why, in one line.
+        reason: String,
+    },
     /// Note that a holder has stored its certificate.
     Deliver(Name),
     /// Revoke a holder, for ever.
@@ -56,7 +73,7 @@ impl From<Job> for Task {
 impl Job {
     /// Whether it needs the authority's key.
     pub fn signs(&self) -> bool {
-        matches!(self, Self::Issue(_) | Self::Publish(_))
+        matches!(self, Self::Issue(_) | Self::Approve(_) | Self::Publish(_))
     }
 
     /// SHA-256 of what is asked: the same for the same job, in every version of this program.
@@ -72,10 +89,15 @@ impl Job {
                 let text = format!("order {} {}", word(order.role), name(&order.name));
                 sha256(&[text.as_bytes()])
             }
-            Self::Issue(application) => {
+            // The same wish of a station, whether an operator has to agree or not.
+            Self::Issue(application) | Self::Ask { application, .. } => {
                 let years = application.years.map_or(0, u16::from);
                 let text = format!("issue {} {years} ", word(application.role));
                 sha256(&[text.as_bytes(), application.request.encoded()])
+            }
+            Self::Approve(request) => sha256(&[format!("approve {request}").as_bytes()]),
+            Self::Refuse { request, reason } => {
+                sha256(&[format!("refuse {request} {reason}").as_bytes()])
             }
             Self::Deliver(holder) => sha256(&[format!("deliver {holder}").as_bytes()]),
             Self::Revoke { holder, reason } => {
@@ -89,7 +111,10 @@ impl Job {
     pub(crate) fn needs(&self, needs: &mut Needs) {
         match self {
             Self::Order(order) => order.needs(needs),
-            Self::Issue(application) => application.needs(needs),
+            Self::Issue(application) | Self::Ask { application, .. } => application.needs(needs),
+            Self::Approve(request) | Self::Refuse { request, .. } => {
+                needs.requests.insert(*request);
+            }
             Self::Deliver(holder) | Self::Revoke { holder, .. } => {
                 needs.names.insert(*holder);
             }
@@ -134,7 +159,20 @@ impl Task {
                 issue::certificate(book, key, application, by, now)?.1
             }
             (Job::Publish(scope), Some(key)) => status::publish(book, key, *scope, by, now)?.1,
-            (Job::Issue(_) | Job::Publish(_), None) => return Err(AuthorityError::KeyNeeded),
+            (Job::Approve(request), Some(key)) => approval::approve(book, key, *request, by, now)?,
+            (Job::Issue(_) | Job::Approve(_) | Job::Publish(_), None) => {
+                return Err(AuthorityError::KeyNeeded);
+            }
+            (
+                Job::Ask {
+                    application,
+                    lifetime,
+                },
+                _,
+            ) => approval::ask(book, application, *lifetime, by, now)?,
+            (Job::Refuse { request, reason }, _) => {
+                approval::refuse(book, *request, reason, by, now)?
+            }
             (Job::Deliver(holder), _) => deliver(book, holder, by, now)?,
             (Job::Revoke { holder, reason }, _) => status::revoke(book, holder, reason, by, now)?,
         };

@@ -7,6 +7,7 @@
 //! | [`job`] | what can be asked for, also many at once, and only once each |
 //! | [`clerk`] | many who ask at once, written together |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
+//! | `approval` | requests that wait until an operator says yes |
 //! | `status` | revocation and the signed status list |
 //! | [`custody`] | the private key: in an encrypted file, or on a token |
 //! | [`ledger`], [`tree`] | the account of it all: lines, and the Merkle tree over them |
@@ -18,13 +19,14 @@
 //!
 //! ```text
 //! order ──► challenge line ──► nonce leaves        (card or terminal makes key and request)
-//! request ──► checks ──► signature ──► issued line ──► certificate leaves
+//! request ──► checks ──► signature ──► issued line ──► certificate leaves          (or waits first: `approval`)
 //! revocation ──► revoked line ──► list signed ──► list line ──► list leaves
 //! ```
 //!
 //! Time and randomness are handed in. Nothing here talks to a card or to a user, and nothing here prints.
 
 mod account;
+mod approval;
 mod audit;
 mod authority;
 mod book;
@@ -45,7 +47,8 @@ pub mod store;
 pub mod tree;
 
 pub use account::NotProvable;
-pub use audit::{Audit, Finding};
+pub use approval::{ApprovalRefused, Asked, Verdict};
+pub use audit::{Audit, Finding, LineAudit};
 pub use authority::Authority;
 pub use book::Holder;
 pub use enrolment_code::{CodeError, EnrolmentCode};

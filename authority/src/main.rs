@@ -127,7 +127,8 @@ fn serve(config: &Config) -> Result<(), Failure> {
     let (authority, reader) = (open(config)?, open(config)?);
     let key = authority.unlock(&config.data, &passphrase(config)?)?;
     let clock: Clock = Arc::new(now);
-    let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&clock));
+    let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&clock))
+        .with_approval(config.approval, config.approval_time);
     let register = Register::open(&config.data)?;
     let identity = Identity::open(&config.data, now())?;
     let service = Service::new(

@@ -57,6 +57,11 @@ pub enum OrderRefused {
         "{0} was certified before; certify it again only on purpose, with --recertify: it gets a new name, and the ledger says so"
     )]
     Certified(Name),
+    /// A request for the name waits, or waited in vain.
+    #[error(
+        "{0} was asked for before: that request waits for an operator, or was refused or has died; take another name"
+    )]
+    Asked(Name),
     /// Nothing to replace.
     #[error("{0} was never certified; --recertify is for a holder that was")]
     NeverCertified(Name),
@@ -151,6 +156,9 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Replaced>), OrderRef
     match &order.name {
         NameOrder::Exactly(name) if book.holders.contains_key(name) => {
             Err(OrderRefused::Certified(*name))
+        }
+        NameOrder::Exactly(name) if book.asked_names.contains(name) => {
+            Err(OrderRefused::Asked(*name))
         }
         NameOrder::Exactly(name) if book.root.claims().holder == *name => {
             Err(OrderRefused::OwnName(*name))

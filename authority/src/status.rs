@@ -10,7 +10,7 @@ use apdu::identifier::MAX_REVOKED;
 use std::collections::BTreeSet;
 
 /// Longest reason, in bytes.
-const MAX_REASON: usize = 200;
+pub(crate) const MAX_REASON: usize = 200;
 
 /// Whom a new status list cuts off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub enum RevocationRefused {
     #[error("no certificate was ever issued to {0}")]
     Unknown(Name),
     /// Done before.
-    #[error("{0} is revoked already; `certify status-list` publishes it again")]
+    #[error("{0} is revoked already; `certify status-list publish` publishes it again")]
     Already(Name),
     /// The reason is empty, too long, or more than one line.
     #[error("a reason is one line of 1 to {MAX_REASON} bytes")]
@@ -36,7 +36,7 @@ pub enum RevocationRefused {
     /// A list has room for 64.
     #[error(
         "{MAX_REVOKED} holders are revoked already, and a list has no room for more; \
-         cut off all certificates issued so far with `certify status-list --cut-off-all`, then certify the good ones again"
+         cut off all certificates issued so far with `certify status-list publish --cut-off-all`, then certify the good ones again"
     )]
     Full,
     /// 4,294,967,295 lists or epochs.
@@ -57,8 +57,7 @@ pub(crate) fn revoke(
     if known.revoked.is_some() {
         return Err(RevocationRefused::Already(*holder).into());
     }
-    let one_line = !reason.contains(char::is_control);
-    if !one_line || reason.trim().is_empty() || reason.len() > MAX_REASON {
+    if !is_reason(reason) {
         return Err(RevocationRefused::Reason.into());
     }
     let in_force = known.certificate.claims().epoch >= book.min_epoch();
@@ -70,6 +69,12 @@ pub(crate) fn revoke(
         reason: reason.into(),
     };
     Ok(book.record(now.unix_seconds(), by, event)?)
+}
+
+/// Whether an operator's words can stand in the ledger: one line of 1 to [`MAX_REASON`] bytes.
+pub(crate) fn is_reason(words: &str) -> bool {
+    let one_line = !words.contains(char::is_control);
+    one_line && !words.trim().is_empty() && words.len() <= MAX_REASON
 }
 
 /// Signs the next status list: sequence + 1, dated today.

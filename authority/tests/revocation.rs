@@ -56,7 +56,7 @@ fn a_revocation_needs_a_known_holder_once_and_a_reason_of_one_line() {
     revoke(&mut bench, "ZZTALLYCARD00001", &"x".repeat(200)).unwrap();
     assert_eq!(
         message(revoke(&mut bench, "ZZTALLYCARD00001", "lost")),
-        "ZZTALLYCARD00001 is revoked already; `certify status-list` publishes it again"
+        "ZZTALLYCARD00001 is revoked already; `certify status-list publish` publishes it again"
     );
 }
 
@@ -78,7 +78,7 @@ fn the_65th_revocation_asks_for_a_cut_and_after_the_cut_there_is_room_again() {
     let lines = bench.authority.size().unwrap();
     let refused = message(revoke(&mut bench, &names[64], "lost"));
     assert!(
-        refused.contains("certify status-list --cut-off-all"),
+        refused.contains("certify status-list publish --cut-off-all"),
         "{refused}"
     );
     assert_eq!(bench.authority.size().unwrap(), lines);

@@ -281,17 +281,26 @@ impl Desk for Gate {
     ) -> Result<Outcome, DeskError> {
         self.desk.request(key, request, role, years)
     }
-    fn pending(&self, id: &str) -> Result<Outcome, DeskError> {
-        self.desk.pending(id)
+    fn pending(&self, client: &str, id: &str) -> Result<Outcome, DeskError> {
+        self.desk.pending(client, id)
+    }
+    fn awaiting(&self, client: &str, role: Role) -> Result<Vec<Waiting>, DeskError> {
+        self.desk.awaiting(client, role)
     }
     fn approvals(&self) -> Result<Vec<Waiting>, DeskError> {
         self.desk.approvals()
     }
-    fn approve(&self, id: &str) -> Result<Issued, DeskError> {
-        self.desk.approve(id)
+    fn approvals_count(&self) -> Result<u64, DeskError> {
+        self.desk.approvals_count()
     }
-    fn refuse(&self, id: &str, reason: &str) -> Result<(), DeskError> {
-        self.desk.refuse(id, reason)
+    fn approval(&self, id: &str) -> Result<Option<Waiting>, DeskError> {
+        self.desk.approval(id)
+    }
+    fn approve(&self, key: &IdempotencyKey, id: &str) -> Result<Issued, DeskError> {
+        self.desk.approve(key, id)
+    }
+    fn refuse(&self, key: &IdempotencyKey, id: &str, reason: &str) -> Result<(), DeskError> {
+        self.desk.refuse(key, id, reason)
     }
     fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError> {
         self.desk.delivered(key, holder)

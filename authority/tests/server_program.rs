@@ -1,6 +1,7 @@
 //! The command `authority` as a process: its log, its configuration, its end.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
+mod asking;
 mod http;
 mod support;
 
@@ -22,6 +23,10 @@ struct Place(TempDir);
 
 impl Place {
     fn new() -> Self {
+        Self::founded(START)
+    }
+
+    fn founded(seconds: u64) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         let mut tape = Tape(0);
         Authority::init(
@@ -30,7 +35,7 @@ impl Place {
             15,
             PASSPHRASE.as_bytes(),
             &mut tape,
-            at(START),
+            at(seconds),
         )
         .unwrap();
         std::fs::write(place.0.path().join("passphrase"), PASSPHRASE).unwrap();
@@ -79,6 +84,53 @@ impl Place {
             .unwrap_or_else(|| panic!("{line:?}"));
         (child, address.to_owned())
     }
+}
+
+/// A client that was enrolled with a code of the command's.
+fn enrolled(place: &Place, address: &str, role: &str, name: &str) -> http::Client {
+    let printed = place.run(&["enrol", "--role", role, "--name", name]);
+    let code = String::from_utf8(printed.stdout).unwrap();
+    let pem = std::fs::read(place.data().join("tls-ca.pem")).unwrap();
+    let ca: rustls::pki_types::CertificateDer<'_> =
+        rustls::pki_types::pem::PemObject::from_pem_slice(&pem).unwrap();
+    let address = address.parse().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let body = http::enrol_body(code.trim(), &http::request(&key));
+    let answer = http::client(address, &ca, None).post("/v1/enrol", &body);
+    let certificate = http::bytes(&answer.json()["certificate"]);
+    http::client(address, &ca, Some(&http::Card { certificate, key }))
+}
+
+#[test]
+fn the_program_has_certificates_wait_as_its_settings_say_also_after_a_restart() {
+    let place = Place::founded(http::today());
+    let serve = || place.serve(&["--approval", "cards", "--approval-days", "2"]);
+    let (child, address) = serve();
+    let station = enrolled(&place, &address, "station", "LINE1");
+    let operator = enrolled(&place, &address, "operator", "Ada");
+    let body = asking::card(&station, 5_000);
+    let id = asking::id(&station.post_with("/v1/requests", "once", &body));
+    let row = &operator.get("/v1/approvals").json()["waiting"][0];
+    let seconds = row["until"].as_u64().unwrap() - row["since"].as_u64().unwrap();
+    assert_eq!(seconds, 2 * 86_400);
+    let next = serde_json::json!({ "next_of": "ZZTERM" });
+    let terminal = asking::wish(&station, "terminal", &next, 5_100);
+    assert_eq!(station.post("/v1/requests", &terminal).status, 201);
+    assert_eq!(end(child, Signal::TERM).0, Some(0));
+    let (child, address) = serve();
+    let second = enrolled(&place, &address, "operator", "Eve");
+    let yes = second.post(&asking::approvals(&id), &asking::approve());
+    assert_eq!(yes.status, 200, "{}", yes.body);
+    assert_eq!(end(child, Signal::TERM).0, Some(0));
+    // Without the setting, what waited before is known and nothing waits any more.
+    let (child, address) = place.serve(&[]);
+    let third = enrolled(&place, &address, "operator", "Bob");
+    let again = third.post(&asking::approvals(&id), &asking::approve());
+    assert_eq!(again.json()["certificate"], yes.json()["certificate"]);
+    let other = enrolled(&place, &address, "station", "LINE2");
+    let straight = other.post("/v1/requests", &asking::card(&other, 5_200));
+    assert_eq!(straight.status, 201, "{}", straight.body);
+    assert_eq!(end(child, Signal::TERM).0, Some(0));
 }
 
 fn end(mut child: Child, signal: Signal) -> (Option<i32>, String) {
@@ -304,6 +356,9 @@ fn unknown_settings_and_wrong_values_are_errors_that_name_their_place() {
         ("CONNECTIONS", "0"),
         ("HEAD_BYTES", "8191"),
         ("LOG", "loud"),
+        ("APPROVAL", "card"),
+        ("APPROVAL_DAYS", "0"),
+        ("APPROVAL_DAYS", "366"),
     ] {
         let variable = format!("TALLYSTICK_AUTHORITY_{key}");
         let said = gather(None, &[(&variable, value)])

@@ -14,7 +14,8 @@ use authority::custody::{CustodyError, Signer};
 use authority::job::{Job, Task};
 use authority::store::{Needs, Store, StoreError, Token, copy, sqlite};
 use authority::{
-    Application, Authority, AuthorityError, Challenge, Moment, NameOrder, Order, Scope, found,
+    Application, Authority, AuthorityError, Challenge, Moment, NameOrder, Order, Scope, Verdict,
+    found,
 };
 use std::collections::BTreeSet;
 use std::thread;
@@ -251,6 +252,74 @@ fn a_nonce_answered_on_one_instance_is_used_up_on_the_other(open: Open<'_>) {
     ));
 }
 
+fn named(by: &str, job: Job) -> Task {
+    Task {
+        job,
+        by: Some(by.into()),
+        token: None,
+    }
+}
+
+fn requests_wait_are_counted_and_decided_once(open: Open<'_>) {
+    let mut authority = authority(open);
+    let before = authority.audit().unwrap().certificates;
+    let (mut tape, mut key) = (Tape(1 << 20), key());
+    let mut run = |authority: &mut Authority, by: &str, job: Job| {
+        let done = authority.run(&[named(by, job)], Some(&mut key), &mut tape, at(START));
+        done.unwrap().pop().unwrap()
+    };
+    let mut ids = Vec::new();
+    for (number, by) in (0..).zip(["LINE1", "LINE2", "LINE1"]) {
+        let line = run(&mut authority, by, Job::Order(order("ZZASK"))).unwrap();
+        let challenge = Challenge::of(&line, name("ZZTALLYROOT00001")).unwrap();
+        let own = PrivateKey::generate(&mut Tape((1 << 21) + number * 8)).unwrap();
+        let application = Box::new(Application {
+            request: request(&challenge, &own),
+            role: Role::Card,
+            years: (number == 0).then_some(1),
+        });
+        let lifetime = 10 + number;
+        let ask = Job::Ask {
+            application,
+            lifetime,
+        };
+        ids.push(run(&mut authority, by, ask).unwrap().sequence);
+    }
+    let seen = |authority: &mut Authority, of, seconds, count| -> Vec<u64> {
+        let found = authority.awaiting(of, at(START + seconds), count).unwrap();
+        found.iter().map(|asked| asked.line).collect()
+    };
+    let one = Some(("LINE1", Role::Card));
+    assert_eq!(seen(&mut authority, None, 0, 9), ids, "oldest first");
+    assert_eq!(seen(&mut authority, None, 0, 2), ids[..2]);
+    assert_eq!(seen(&mut authority, one, 0, 9), [ids[0], ids[2]]);
+    let terminals = Some(("LINE1", Role::Terminal));
+    assert_eq!(seen(&mut authority, terminals, 0, 9), [0; 0]);
+    assert_eq!(seen(&mut authority, None, 11, 9), ids[1..], "one has died");
+    assert_eq!(authority.awaiting_count(at(START + 11)).unwrap(), 2);
+    assert_eq!(authority.audit().unwrap().certificates, before);
+    let refuse = |request| Job::Refuse {
+        request,
+        reason: "not ours".into(),
+    };
+    run(&mut authority, "ADA", Job::Approve(ids[0])).unwrap();
+    run(&mut authority, "ADA", refuse(ids[1])).unwrap();
+    for job in [Job::Approve(ids[0]), Job::Approve(ids[1]), refuse(ids[0])] {
+        let again = run(&mut authority, "EVE", job).map_err(|error| error.to_string());
+        assert!(again.unwrap_err().contains("decided about the request"));
+    }
+    drop(authority);
+    let mut authority = self::authority(open);
+    assert_eq!(seen(&mut authority, None, 0, 9), ids[2..]);
+    let first = authority.request(ids[0]).unwrap().unwrap();
+    assert_eq!((first.years, first.by.as_str()), (Some(1), "LINE1"));
+    assert!(matches!(first.verdict, Some(Verdict::Approved(_))));
+    let second = authority.request(ids[1]).unwrap().unwrap();
+    assert_eq!(second.verdict, Some(Verdict::Refused("not ours".into())));
+    assert_eq!(authority.request(1).unwrap(), None);
+    assert_eq!(authority.audit().unwrap().certificates, before + 1);
+}
+
 /// All of it, in one order: each part finds what the one before left.
 fn suite(open: Open<'_>) {
     an_authority_is_founded_once(open);
@@ -258,6 +327,7 @@ fn suite(open: Open<'_>) {
     a_change_that_is_abandoned_or_dropped_leaves_nothing(open);
     a_nonce_answered_on_one_instance_is_used_up_on_the_other(open);
     two_instances_issue_at_once_and_nothing_twice(open);
+    requests_wait_are_counted_and_decided_once(open);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 /// Certify cards and terminals, so that they can trust each other when they meet.
 ///
-/// Exit codes: 0 done, 1 failed, 2 usage, 3 verification failed, 4 authentication failed.
+/// Exit codes: 0 done, 1 failed, 2 usage, 3 verification failed, 4 authentication failed,
+/// 5 waits for an operator's approval.
 #[derive(Parser)]
 #[command(name = "certify", version)]
 pub struct Arguments {
@@ -98,16 +99,12 @@ pub enum Verb {
         #[command(flatten)]
         passphrase: PassphraseArguments,
     },
-    /// Sign and publish the next status list
-    StatusList {
-        /// Cut off every certificate issued so far: the minimum epoch rises, and all must be certified again
-        #[arg(long)]
-        cut_off_all: bool,
-        #[command(flatten)]
-        output: OutputArguments,
-        #[command(flatten)]
-        passphrase: PassphraseArguments,
-    },
+    /// The signed list of revoked holders
+    #[command(subcommand)]
+    StatusList(StatusListVerb),
+    /// Requests that wait for an operator, at an authority over the network
+    #[command(subcommand)]
+    Approvals(ApprovalsVerb),
     /// The account of everything the authority did
     #[command(subcommand)]
     Log(LogVerb),
@@ -127,6 +124,39 @@ pub enum CaVerb {
         passphrase: PassphraseArguments,
         #[command(flatten)]
         key: KeyArguments,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum StatusListVerb {
+    /// Sign and publish the next status list
+    Publish {
+        /// Cut off every certificate issued so far: the minimum epoch rises, and all must be certified again
+        #[arg(long)]
+        cut_off_all: bool,
+        #[command(flatten)]
+        output: OutputArguments,
+        #[command(flatten)]
+        passphrase: PassphraseArguments,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ApprovalsVerb {
+    /// List the requests that wait
+    List,
+    /// Approve a request: its certificate is issued
+    Approve {
+        /// Its id, as `list` shows it
+        id: u64,
+    },
+    /// Refuse a request, for ever: its name and key are used up
+    Refuse {
+        /// Its id, as `list` shows it
+        id: u64,
+        /// Why: one line, which the ledger keeps and the station is told
+        #[arg(long, value_name = "WORDS")]
+        reason: String,
     },
 }
 
@@ -224,6 +254,14 @@ pub struct NameArguments {
     pub recertify: bool,
 }
 
+/// How long to wait for an operator.
+#[derive(Args)]
+pub struct ApprovalArguments {
+    /// Where an operator has to approve the certificate, wait so long for it; the same command goes on later
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub wait_approval: u64,
+}
+
 #[derive(Args)]
 pub struct OutputArguments {
     /// Where to write it; `-` is standard output
@@ -259,6 +297,8 @@ pub struct CardArguments {
     #[arg(long, value_name = "FILE")]
     pub puk_file: Option<PathBuf>,
     #[command(flatten)]
+    pub approval: ApprovalArguments,
+    #[command(flatten)]
     pub passphrase: PassphraseArguments,
 }
 
@@ -291,6 +331,8 @@ pub struct TerminalArguments {
     /// Years the certificate is good for
     #[arg(long, default_value_t = TERMINAL_YEARS, value_parser = clap::value_parser!(u8).range(1..=50))]
     pub years: u8,
+    #[command(flatten)]
+    pub approval: ApprovalArguments,
     #[command(flatten)]
     pub output: OutputArguments,
     #[command(flatten)]

@@ -20,6 +20,8 @@ pub enum Kind {
     Verification,
     /// 4: a passphrase or a PIN was wrong.
     Authentication,
+    /// 5: an operator has to approve it first.
+    Waiting,
 }
 
 /// What stopped the command, and what to do about it.
@@ -58,6 +60,19 @@ impl Failure {
         &self.message
     }
 
+    /// The same, with something more to do about it.
+    pub fn and(self, hint: &str) -> Self {
+        Self {
+            message: format!("{}; {hint}", self.message),
+            ..self
+        }
+    }
+
+    /// Whether an operator has to approve it first.
+    pub fn is_waiting(&self) -> bool {
+        self.kind == Kind::Waiting
+    }
+
     /// The number for the program.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self.kind {
@@ -65,6 +80,7 @@ impl Failure {
             Kind::Usage => 2,
             Kind::Verification => 3,
             Kind::Authentication => 4,
+            Kind::Waiting => 5,
         })
     }
 }

@@ -61,7 +61,7 @@ fn without_an_authority_the_verbs_say_how_to_make_one() {
         "export root",
         "log verify",
         "revoke ZZTALLYTERM00001 --reason lost --passphrase-file passphrase",
-        "status-list --passphrase-file passphrase",
+        "status-list publish --passphrase-file passphrase",
     ] {
         desk.run(line).fails(
             1,
@@ -78,7 +78,7 @@ fn a_wrong_passphrase_is_exit_code_4_and_writes_nothing() {
     let before = desk.snapshot();
     for line in [
         "revoke ZZTALLYTERM00001 --reason lost --passphrase-file wrong",
-        "status-list --passphrase-file wrong",
+        "status-list publish --passphrase-file wrong",
         "terminal --store other --passphrase-file wrong",
         "card --listen 127.0.0.1:0 --pin-file pin --passphrase-file wrong",
     ] {
@@ -93,7 +93,7 @@ fn a_revoked_holder_is_refused_under_the_new_list_and_taken_under_the_old_one() 
     let desk = Desk::with_authority();
     desk.run(CERTIFY).succeeds();
     desk.run("export ZZTALLYTERM00001 --out one.pem").succeeds();
-    desk.run("status-list --out before.pem --passphrase-file passphrase")
+    desk.run("status-list publish --out before.pem --passphrase-file passphrase")
         .succeeds();
     let verify = "verify one.pem --root ca/root.cvcert --list";
     desk.run(&format!("{verify} before.pem")).succeeds();
@@ -128,7 +128,7 @@ fn a_revoked_holder_is_refused_under_the_new_list_and_taken_under_the_old_one() 
 fn a_cut_takes_every_earlier_certificate_and_no_later_one() {
     let desk = Desk::with_authority();
     desk.run(CERTIFY).succeeds();
-    desk.run("status-list --cut-off-all --out list.pem --passphrase-file passphrase")
+    desk.run("status-list publish --cut-off-all --out list.pem --passphrase-file passphrase")
         .succeeds();
     desk.run("terminal --store store --identity two --passphrase-file passphrase")
         .succeeds();
@@ -267,7 +267,7 @@ fn two_processes_at_once_give_two_names_and_one_whole_ledger() {
 #[test]
 fn an_output_that_cannot_be_written_loses_nothing() {
     let desk = Desk::with_authority();
-    desk.run("status-list --out no/such/folder/list.pem --passphrase-file passphrase")
+    desk.run("status-list publish --out no/such/folder/list.pem --passphrase-file passphrase")
         .fails(1, "`certify export` writes it once more");
     desk.run("export list --out list.pem").succeeds();
     let seen = desk
@@ -281,7 +281,7 @@ fn an_output_that_cannot_be_written_loses_nothing() {
 fn a_secret_is_no_argument() {
     let desk = Desk::with_authority();
     for line in [
-        "status-list --passphrase secret",
+        "status-list publish --passphrase secret",
         "card --listen 127.0.0.1:0 --pin 271828",
         "card --listen 127.0.0.1:0 --puk 27182818",
     ] {

@@ -90,7 +90,7 @@ fn garbage_in_the_authoritys_own_files_stops_every_verb_and_changes_nothing() {
         for (label, content) in garbage(&desk) {
             desk.write(file, &content);
             let before = desk.snapshot();
-            let ran = desk.run("status-list --passphrase-file passphrase");
+            let ran = desk.run("status-list publish --passphrase-file passphrase");
             assert!(
                 matches!(ran.code, Some(1 | 3 | 4)),
                 "{file}: {label}: {:?}",
@@ -111,7 +111,7 @@ fn garbage_in_the_authoritys_own_files_stops_every_verb_and_changes_nothing() {
             desk.write(file, &good);
         }
     }
-    desk.run("status-list --passphrase-file passphrase")
+    desk.run("status-list publish --passphrase-file passphrase")
         .succeeds();
 }
 
@@ -144,6 +144,6 @@ fn a_file_that_never_ends_is_read_only_so_far() {
     desk.run("inspect /dev/zero")
         .fails(1, "is longer than any certificate");
     desk.run("inspect ca").fails(1, "cannot read ca");
-    desk.run("status-list --passphrase-file /dev/zero")
+    desk.run("status-list publish --passphrase-file /dev/zero")
         .fails(1, "its first line is too long");
 }

@@ -1,97 +1,29 @@
 //! ST-13, ST-14: the station, the network and the authority's service, with real cards' bytes and real TLS.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
+mod service;
 mod support;
 mod virtual_card;
 
 use apdu::certificate::{Certificate, StatusList, pem};
+use authority::server::approval::Approval;
 use authority::server::clients::{ClientRole, Register};
-use authority::server::identity::Identity;
-use authority::server::ledger_desk::LedgerDesk;
-use authority::server::limit::Limits;
-use authority::server::listen::Running;
-use authority::server::{Clock, Service};
-use authority::{Authority, EnrolmentCode};
 use card_core::lifecycle::LifeCycle;
 use card_core::store::{MemoryStore, Record, Store as _};
 use card_sim::body::VirtualCard;
 use card_sim::fault::Fault;
 use card_sim::vpcd::{StopFlag, VpcdClient};
 use getrandom::SysRng;
+use service::{Network, now, serve};
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use support::{Desk, value};
+use std::time::Duration;
+use support::value;
 use virtual_card::personalise;
 
 const CARD: &str = "card --listen 127.0.0.1:0 --pin-file pin";
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.unwrap().as_secs()
-}
-
-/// An authority's service over the desk's authority.
-struct Network {
-    desk: Desk,
-    running: Running,
-}
-
-impl Network {
-    fn start() -> Self {
-        let desk = Desk::with_authority();
-        let running = serve(&desk, 0);
-        Self { desk, running }
-    }
-
-    fn url(&self) -> String {
-        format!("https://127.0.0.1:{}", self.running.address().port())
-    }
-
-    /// A code as `authority enrol` prints it, in a file.
-    fn code(&self, name: &str, role: ClientRole) -> String {
-        let ca = self.desk.path("ca");
-        let identity = Identity::open(&ca, now()).unwrap();
-        let code = EnrolmentCode::draw(identity.certificate(), &mut SysRng).unwrap();
-        let register = Register::open(&ca).unwrap();
-        register.invite(name, role, &code.hash(), now()).unwrap();
-        self.desk.write("code", code.dangerous_text().as_bytes());
-        format!("enrol {} --code-file code", self.url())
-    }
-
-    /// A client that was enrolled by `certify enrol`.
-    fn client(&self, name: &str, role: ClientRole) -> Desk {
-        let enrol = self.code(name, role);
-        let ran = self.desk.run(&format!("{enrol} --station {name}"));
-        let told = ran.succeeds().text();
-        assert!(value(&told, "enrolled as").starts_with(name), "{told}");
-        self.desk.over(&self.url(), name)
-    }
-
-    fn station(&self) -> Desk {
-        self.client("LINE1", ClientRole::Station)
-    }
-}
-
-fn serve(desk: &Desk, port: u16) -> Running {
-    let ca = desk.path("ca");
-    let open = || Authority::open(&ca, Duration::from_secs(60)).unwrap();
-    let writer = open();
-    let key = writer.unlock(&ca, b"correct horse").unwrap();
-    let clock: Clock = Arc::new(now);
-    let desk = LedgerDesk::new(writer, open(), key, clock.clone());
-    let register = Register::open(&ca).unwrap();
-    let identity = Identity::open(&ca, now()).unwrap();
-    let limits = Limits::default();
-    let service = Service::new(Arc::new(desk), register, identity, limits, clock).unwrap();
-    let names = ["localhost".to_owned(), "127.0.0.1".into()];
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    Running::start(address, &names, Arc::new(service), false).unwrap()
-}
 
 fn life(memory: &MemoryStore) -> LifeCycle {
     LifeCycle::of(memory).unwrap()
@@ -200,7 +132,9 @@ fn an_operator_revokes_and_publishes_and_a_station_may_not() {
         (1, 1)
     );
     operator.run(revoke).fails(1, "revoked already");
-    operator.run("status-list --out list.pem").succeeds();
+    operator
+        .run("status-list publish --out list.pem")
+        .succeeds();
     let told = network
         .desk
         .run("--output-format json list")
@@ -272,7 +206,7 @@ fn a_service_that_was_started_again_goes_on_where_it_was() {
     let port = network.running.address().port();
     network.running.stop();
     network.running.wait().unwrap();
-    let running = serve(&network.desk, port);
+    let running = serve(&network.desk, port, Approval::None);
     let told = station
         .run("--output-format json challenge")
         .succeeds()

@@ -98,10 +98,10 @@ mod with_a_token {
         // Without the token nothing is signed, and nothing is written.
         let before = desk.snapshot();
         fs::rename(desk.path("tokens"), desk.path("away")).unwrap();
-        run(&desk, &format!("status-list {pin}")).fails(1, "token ROOT, key root: ");
+        run(&desk, &format!("status-list publish {pin}")).fails(1, "token ROOT, key root: ");
         assert!(desk.snapshot() == before);
         fs::rename(desk.path("away"), desk.path("tokens")).unwrap();
-        run(&desk, &format!("status-list --out list {pin}")).succeeds();
+        run(&desk, &format!("status-list publish --out list {pin}")).succeeds();
     }
 
     #[test]
@@ -145,16 +145,17 @@ mod with_a_token {
         };
         let pin = "--passphrase-file token-pin";
         run(&desk, &format!("{INIT} {URI}")).succeeds();
-        run(&desk, &format!("status-list --out list {pin}")).succeeds();
+        run(&desk, &format!("status-list publish --out list {pin}")).succeeds();
         run(&desk, "log head --out head.json").succeeds();
         copy("ca", "saved-ca");
         copy("tokens", "saved-tokens");
         fs::remove_dir_all(desk.path("ca")).unwrap();
         fs::remove_dir_all(desk.path("tokens")).unwrap();
         copy("saved-ca", "ca");
-        run(&desk, &format!("status-list --out list {pin}")).fails(1, "token ROOT, key root: ");
+        run(&desk, &format!("status-list publish --out list {pin}"))
+            .fails(1, "token ROOT, key root: ");
         copy("saved-tokens", "tokens");
         run(&desk, "log verify --head head.json").succeeds();
-        run(&desk, &format!("status-list --out list {pin}")).succeeds();
+        run(&desk, &format!("status-list publish --out list {pin}")).succeeds();
     }
 }

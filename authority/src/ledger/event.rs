@@ -1,7 +1,7 @@
 //! What a line of the ledger tells.
 
 use super::text;
-use apdu::certificate::{Certificate, KeyId, Name, Role, StatusList};
+use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
 use serde::{Deserialize, Serialize};
 
 /// Whose place a newly certified holder takes: an explicit re-certification.
@@ -44,6 +44,41 @@ pub enum Event {
         #[serde(with = "text::replaced")]
         replaces: Option<Replaced>,
     },
+    /// A request was found good, and waits for an operator. Its nonce, its name and its key are used up, whatever comes of it.
+    Requested {
+        /// The challenge it answers.
+        #[serde(with = "text::nonce")]
+        nonce: [u8; 16],
+        /// What the requester is to become.
+        #[serde(with = "text::role")]
+        role: Role,
+        /// Under which name.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// Id of the key that is to be certified.
+        #[serde(with = "text::key_id")]
+        key_id: KeyId,
+        /// In place of which earlier holder.
+        #[serde(with = "text::replaced")]
+        replaces: Option<Replaced>,
+        /// Years of validity that were asked for; the role's default if `None`.
+        years: Option<u8>,
+        /// Last second at which it can be approved, Unix time.
+        until: u64,
+        /// The request, whose proof of possession holds: nothing else can be read.
+        #[serde(with = "text::request")]
+        request: Request,
+    },
+    /// An operator refused a request that waited: its name and key are never certified.
+    Refused {
+        /// Number of the line with the request.
+        request: u64,
+        /// Who was to be certified.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// Why, in the operator's words.
+        reason: String,
+    },
     /// A certificate was signed.
     Issued {
         /// The challenge it answers.
@@ -64,6 +99,9 @@ pub enum Event {
         /// The certificate.
         #[serde(with = "text::certificate")]
         certificate: Certificate,
+        /// Number of the line with the request that an operator approved hereby; missing where none had to wait.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approves: Option<u64>,
     },
     /// The holder was seen to have stored its certificate.
     Delivered {
@@ -97,6 +135,8 @@ impl Event {
         match self {
             Self::Root { .. } => "root",
             Self::Challenge { .. } => "challenge",
+            Self::Requested { .. } => "requested",
+            Self::Refused { .. } => "refused",
             Self::Issued { replaces: None, .. } => "issued",
             Self::Issued { .. } => "recertified",
             Self::Delivered { .. } => "delivered",
@@ -110,6 +150,8 @@ impl Event {
         match self {
             Self::Root { holder, .. }
             | Self::Challenge { holder, .. }
+            | Self::Requested { holder, .. }
+            | Self::Refused { holder, .. }
             | Self::Issued { holder, .. }
             | Self::Delivered { holder }
             | Self::Revoked { holder, .. } => Some(*holder),

@@ -1,7 +1,7 @@
 //! How the values of a line are written: names and roles as words, everything else as lower-case hexadecimal.
 
 use super::event::Replaced;
-use apdu::certificate::{Certificate, KeyId, Name, Role, StatusList};
+use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 use std::fmt::Write as _;
@@ -107,6 +107,19 @@ pub(super) mod certificate {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Certificate, D::Error> {
         Certificate::decode(&read_hex(source)?).map_err(D::Error::custom)
+    }
+}
+
+pub(super) mod request {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(value: &Request, sink: S) -> Result<S::Ok, S::Error> {
+        sink.serialize_str(&to_hex(value.encoded()))
+    }
+
+    /// Verifies the proof of possession as well.
+    pub fn deserialize<'de, D: Deserializer<'de>>(source: D) -> Result<Request, D::Error> {
+        Request::decode(&read_hex(source)?).map_err(D::Error::custom)
     }
 }
 

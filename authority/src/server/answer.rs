@@ -142,6 +142,9 @@ async fn work(
     } else {
         drain(service, body).await;
     }
+    let client = known
+        .as_ref()
+        .map_or_else(String::new, |client| client.name.clone());
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
 
@@ -161,6 +164,7 @@ async fn work(
             segment: segment(route, &path)?,
             query: route.read_query(&query)?,
             key,
+            client: &client,
             body: &bytes,
             service: &service,
         };

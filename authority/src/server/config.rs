@@ -2,6 +2,7 @@
 //!
 //! One table says what there is. A secret is never a setting, only the name of the file that holds it.
 
+use super::approval::Approval;
 use super::limit::Limits;
 use etcetera::BaseStrategy as _;
 use std::collections::BTreeMap;
@@ -29,13 +30,15 @@ pub struct Setting {
 
 /// Every setting there is.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 19] = [
     Setting { key: "data", default: "", what: "Folder of the authority: ledger, key, TLS CA, clients; unless told otherwise where `certify ca init` makes it" },
     Setting { key: "passphrase_file", default: "", what: "File with the passphrase of the authority's key, on its first line; mode 0600" },
     Setting { key: "store_file", default: "", what: "File with the address of a PostgreSQL store, postgres://user@host/database, on its first line; mode 0600, for it may hold a password; without, the folder's own store" },
     Setting { key: "listen", default: "127.0.0.1:8443", what: "Address and port to listen on" },
     Setting { key: "names", default: "", what: "More DNS names and addresses for the server's certificate, between commas; the host's name, localhost and 127.0.0.1 are always there" },
     Setting { key: "log", default: "info", what: "Log lines from this level on: error, warn, info, debug, trace or off" },
+    Setting { key: "approval", default: "none", what: "Whose certificates an operator has to approve before they are signed: none, cards, terminals or all" },
+    Setting { key: "approval_days", default: "7", what: "Days that a request waits for its approval before it dies, 1 to 365" },
     Setting { key: "connections", default: "256", what: "Connections at a time; more wait to be accepted" },
     Setting { key: "operations", default: "16", what: "Operations of the authority at a time; more wait" },
     Setting { key: "body_bytes", default: "65536", what: "Largest body of a request, in bytes" },
@@ -189,6 +192,8 @@ impl Values {
             )?,
             names: self.names(),
             log: self.parsed("log", "error, warn, info, debug, trace or off", |_| true)?,
+            approval: self.parsed("approval", "none, cards, terminals or all", |_| true)?,
+            approval_time: self.days("approval_days")?,
             limits: Limits {
                 connections: self.count("connections")?,
                 operations: self.count("operations")?,
@@ -251,6 +256,12 @@ impl Values {
         })
     }
 
+    fn days(&self, key: &'static str) -> Result<Duration, ConfigError> {
+        let good = |days: &u64| (1..=365).contains(days);
+        let days = self.parsed(key, "whole days, 1 to 365", good)?;
+        Ok(Duration::from_secs(days * 86_400))
+    }
+
     fn seconds(&self, key: &'static str) -> Result<Duration, ConfigError> {
         let good = |seconds: &f64| (0.001..=86_400.0).contains(seconds);
         let seconds = self.parsed(key, "seconds, from 0.001 to 86400", good)?;
@@ -273,6 +284,10 @@ pub struct Config {
     pub names: Vec<String>,
     /// Least important level that is logged.
     pub log: tracing::level_filters::LevelFilter,
+    /// Whose certificates an operator has to approve.
+    pub approval: Approval,
+    /// How long a request waits for it.
+    pub approval_time: Duration,
     /// Limits.
     pub limits: Limits,
 }

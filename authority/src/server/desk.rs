@@ -3,8 +3,9 @@
 //! A method that changes something has done so durably when it returns. Methods that take an [`IdempotencyKey`] are exactly once:
 //! the same key with the same content gives the first outcome again, also after a restart; with other content [`DeskError::Conflict`].
 
+use crate::ledger::Replaced;
 use crate::{Challenge, Holder, Order, Scope};
-use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
+use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
 use serde_json::Value;
 
 /// The authority as the service sees it.
@@ -16,6 +17,7 @@ pub trait Desk: Send + Sync + 'static {
     /// Plans a certificate; exactly once.
     fn order(&self, key: &IdempotencyKey, order: Order) -> Result<Challenge, DeskError>;
     /// Answers a request, whose proof of possession is verified already; exactly once. `years`: the role's default if `None`.
+    /// One that has to wait, asked for again, is told what became of it; a refusal is [`DeskError::Refused`] then.
     fn request(
         &self,
         key: &IdempotencyKey,
@@ -23,17 +25,24 @@ pub trait Desk: Send + Sync + 'static {
         role: Role,
         years: Option<u8>,
     ) -> Result<Outcome, DeskError>;
-    /// What became of a request that had to wait. `id` is what [`Outcome::AwaitingApproval`] said.
-    fn pending(&self, id: &str) -> Result<Outcome, DeskError>;
-    /// Requests that wait for an operator, oldest first.
+    /// What became of a request of this client that had to wait. `id` is what [`Outcome::AwaitingApproval`] said;
+    /// [`DeskError::NotFound`] for a request of somebody else.
+    fn pending(&self, client: &str, id: &str) -> Result<Outcome, DeskError>;
+    /// Requests of a client for this role that wait for an operator, oldest first, at most 256.
+    fn awaiting(&self, client: &str, role: Role) -> Result<Vec<Waiting>, DeskError>;
+    /// Requests that wait for an operator, oldest first, at most 1,000.
     fn approvals(&self) -> Result<Vec<Waiting>, DeskError>;
-    /// An operator says yes: the certificate is issued.
-    fn approve(&self, id: &str) -> Result<Issued, DeskError>;
-    /// An operator says no, and why.
-    fn refuse(&self, id: &str, reason: &str) -> Result<(), DeskError>;
+    /// How many requests wait for an operator.
+    fn approvals_count(&self) -> Result<u64, DeskError>;
+    /// A request, while it waits; `None` when it was decided or has died, [`DeskError::NotFound`] when there was none.
+    fn approval(&self, id: &str) -> Result<Option<Waiting>, DeskError>;
+    /// An operator says yes: the certificate is issued; exactly once. [`DeskError::Conflict`] after a refusal.
+    fn approve(&self, key: &IdempotencyKey, id: &str) -> Result<Issued, DeskError>;
+    /// An operator says no, and why; exactly once. [`DeskError::Conflict`] after an approval, or a refusal in other words.
+    fn refuse(&self, key: &IdempotencyKey, id: &str, reason: &str) -> Result<(), DeskError>;
     /// Notes that the holder has stored its certificate; exactly once.
     fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError>;
-    /// Certificates of a role that were never seen stored, newest first, at most 16.
+    /// Certificates of a role that were never seen stored, newest first, at most 256.
     fn waiting(&self, role: Role) -> Result<Vec<Certificate>, DeskError>;
     /// One holder; [`DeskError::NotFound`] when the name was never certified.
     fn holder(&self, holder: Name) -> Result<Holder, DeskError>;
@@ -119,6 +128,8 @@ pub enum Outcome {
     Issued(Box<Issued>),
     /// An operator has to say yes first; ask again with this id, which is 1 to 64 letters, digits, `-` or `_`.
     AwaitingApproval(String),
+    /// There will be none; why.
+    Refused(String),
 }
 
 /// A request that waits for an operator.
@@ -134,6 +145,12 @@ pub struct Waiting {
     pub role: Role,
     /// Since when, Unix seconds.
     pub since: u64,
+    /// Last second at which it can be approved, Unix time.
+    pub until: u64,
+    /// Id of the key that is to be certified.
+    pub key_id: KeyId,
+    /// Whose place is taken: an explicit re-certification.
+    pub replaces: Option<Replaced>,
 }
 
 /// A piece of the list of holders.
@@ -160,6 +177,10 @@ pub struct HolderRow {
     pub delivered: bool,
     /// Why it was revoked.
     pub revoked: Option<String>,
+    /// In whose place it was certified.
+    pub replaces: Option<Replaced>,
+    /// Its certificate.
+    pub certificate: Certificate,
 }
 
 /// A part of the authority, and how it is.

@@ -1,6 +1,7 @@
 //! The desk over an authority's store: a clerk who writes, and a second way to the store for those who only read.
 
 use super::Clock;
+use super::approval::Approval;
 use super::desk::{
     Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
 };
@@ -10,17 +11,18 @@ use crate::job::{Job, Task};
 use crate::ledger::{Event, Line};
 use crate::store::{StoreError, Token};
 use crate::{
-    Application, Authority, AuthorityError, Challenge, Holder, Moment, NotProvable, Order,
-    RevocationRefused, Scope,
+    Application, ApprovalRefused, Authority, AuthorityError, Challenge, Holder, Moment,
+    NotProvable, Order, RevocationRefused, Scope,
 };
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
 use getrandom::SysRng;
 use serde_json::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Most certificates that are told to wait for their holder.
-const MAX_WAITING: u32 = 16;
+pub(super) const MAX_WAITING: u32 = 256;
 
 /// An authority with its key at work.
 pub struct LedgerDesk {
@@ -28,6 +30,9 @@ pub struct LedgerDesk {
     reader: Mutex<Authority>,
     issuer: Name,
     clock: Clock,
+    approval: Approval,
+    /// How long a request waits for it.
+    approval_time: Duration,
     /// What was wrong with the key when it last had to sign.
     key: Mutex<Option<String>>,
 }
@@ -59,17 +64,37 @@ impl LedgerDesk {
             clerk: Clerk::start(writer, key, Box::new(here)),
             reader: Mutex::new(reader),
             clock,
+            approval: Approval::None,
+            approval_time: Duration::ZERO,
             key: Mutex::new(None),
         }
     }
 
-    fn reader(&self) -> MutexGuard<'_, Authority> {
+    /// Has requests of these roles wait for an operator, for at most this time.
+    pub fn with_approval(self, approval: Approval, approval_time: Duration) -> Self {
+        Self {
+            approval,
+            approval_time,
+            ..self
+        }
+    }
+
+    pub(super) fn reader(&self) -> MutexGuard<'_, Authority> {
         // Reading leaves nothing half done.
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    pub(super) fn now(&self) -> Result<Moment, DeskError> {
+        let now = Moment::from_unix_seconds((self.clock)());
+        now.ok_or_else(|| DeskError::Unavailable(ClerkError::Clock.to_string()))
+    }
+
     /// Has a task done for a client, once.
     fn ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, DeskError> {
+        Ok(self.try_ask(key, job)?)
+    }
+
+    pub(super) fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, ClerkError> {
         let signs = job.signs();
         let task = Task {
             job,
@@ -87,10 +112,10 @@ impl LedgerDesk {
         if signs && (lost.is_some() || done.is_ok()) {
             *self.key.lock().unwrap_or_else(PoisonError::into_inner) = lost;
         }
-        Ok(done?)
+        done
     }
 
-    fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
+    pub(super) fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
         let Event::Issued { certificate, .. } = &line.event else {
             return Err(DeskError::Conflict);
         };
@@ -137,7 +162,11 @@ impl From<AuthorityError> for DeskError {
             AuthorityError::Revocation(_) | AuthorityError::NotProvable(_) => {
                 Self::Refused(error.to_string())
             }
-            AuthorityError::TokenReused => Self::Conflict,
+            AuthorityError::Approval(ApprovalRefused::Unknown(_)) => Self::NotFound,
+            AuthorityError::TokenReused | AuthorityError::Approval(ApprovalRefused::Decided(_)) => {
+                Self::Conflict
+            }
+            AuthorityError::Approval(_) => Self::Refused(error.to_string()),
             AuthorityError::ClockBehind => Self::Unavailable(error.to_string()),
             AuthorityError::Entropy(_) => Self::Unavailable(error.to_string()),
             AuthorityError::Store(error) => error.into(),
@@ -190,24 +219,48 @@ impl Desk for LedgerDesk {
             role,
             years,
         };
-        let line = self.ask(key, Job::Issue(Box::new(application)))?;
-        Ok(Outcome::Issued(Box::new(self.issued(&line)?)))
+        let application = Box::new(application);
+        let lifetime = self.approval_time.as_secs();
+        let job = match self.approval.is_needed(role) {
+            false => Job::Issue(application),
+            true => Job::Ask {
+                application,
+                lifetime,
+            },
+        };
+        let line = self.ask(key, job)?;
+        match line.event {
+            Event::Requested { .. } => self.outcome(&self.asked(line.sequence)?),
+            _ => Ok(Outcome::Issued(Box::new(self.issued(&line)?))),
+        }
     }
 
-    fn pending(&self, _id: &str) -> Result<Outcome, DeskError> {
-        Err(DeskError::NotFound) // nothing ever waits
+    fn pending(&self, client: &str, id: &str) -> Result<Outcome, DeskError> {
+        self.outcome_for(client, id)
+    }
+
+    fn awaiting(&self, client: &str, role: Role) -> Result<Vec<Waiting>, DeskError> {
+        self.waiting_of(client, role)
     }
 
     fn approvals(&self) -> Result<Vec<Waiting>, DeskError> {
-        Ok(Vec::new())
+        self.all_waiting()
     }
 
-    fn approve(&self, _id: &str) -> Result<Issued, DeskError> {
-        Err(DeskError::NotFound)
+    fn approvals_count(&self) -> Result<u64, DeskError> {
+        self.waiting_count()
     }
 
-    fn refuse(&self, _id: &str, _reason: &str) -> Result<(), DeskError> {
-        Err(DeskError::NotFound)
+    fn approval(&self, id: &str) -> Result<Option<Waiting>, DeskError> {
+        self.still_waiting(id)
+    }
+
+    fn approve(&self, key: &IdempotencyKey, id: &str) -> Result<Issued, DeskError> {
+        self.say_yes(key, id)
+    }
+
+    fn refuse(&self, key: &IdempotencyKey, id: &str, reason: &str) -> Result<(), DeskError> {
+        self.say_no(key, id, reason)
     }
 
     fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError> {
@@ -288,5 +341,7 @@ fn row(holder: Holder) -> HolderRow {
         until: claims.until.to_string(),
         delivered: holder.delivered,
         revoked: holder.revoked,
+        replaces: holder.replaces,
+        certificate: holder.certificate,
     }
 }

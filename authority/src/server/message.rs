@@ -223,11 +223,15 @@ impl TryFrom<Challenge> for ChallengeAnswer {
                 .ok_or_else(|| Problem::new(MALFORMED, "only cards and terminals are certified"))?,
             nonce: Binary(challenge.nonce.to_vec()),
             expires: challenge.expires,
-            replaces: challenge.replaces.map(|replaced| match replaced {
-                Replaced::Holder(name) => name.to_string(),
-                Replaced::Unknown => "unknown".into(),
-            }),
+            replaces: challenge.replaces.map(replaced),
         })
+    }
+}
+
+fn replaced(replaced: Replaced) -> String {
+    match replaced {
+        Replaced::Holder(name) => name.to_string(),
+        Replaced::Unknown => "unknown".into(),
     }
 }
 
@@ -259,6 +263,11 @@ pub enum RequestAnswer {
         /// Ask for it under this id.
         id: String,
     },
+    /// There will be no certificate for it; name and key are used up.
+    Refused {
+        /// Why.
+        reason: String,
+    },
 }
 
 impl From<Issued> for RequestAnswer {
@@ -273,8 +282,10 @@ impl From<Issued> for RequestAnswer {
 /// Certificates that may never have reached their holder.
 #[derive(Serialize, JsonSchema)]
 pub struct WaitingCertificatesAnswer {
-    /// The certificates, DER, newest first.
+    /// The certificates, DER, newest first, at most 256.
     pub certificates: Vec<Binary>,
+    /// The station's own requests that wait for an operator, oldest first, at most 256.
+    pub requests: Vec<WaitingRow>,
 }
 
 /// A holder, with its certificate.
@@ -335,6 +346,12 @@ pub struct WaitingRow {
     pub role: Option<HolderRole>,
     /// Since when, Unix seconds.
     pub since: u64,
+    /// Last second at which it can be approved, Unix time.
+    pub until: u64,
+    /// Id of the key that is to be certified, 16 hexadecimal digits.
+    pub key_id: String,
+    /// Whose place is taken; `unknown` if nobody knows.
+    pub replaces: Option<String>,
 }
 
 impl From<Waiting> for WaitingRow {
@@ -345,6 +362,9 @@ impl From<Waiting> for WaitingRow {
             holder: NameText(row.holder),
             role: HolderRole::of(row.role),
             since: row.since,
+            until: row.until,
+            key_id: row.key_id.to_string(),
+            replaces: row.replaces.map(replaced),
         }
     }
 }
@@ -401,6 +421,10 @@ pub struct HolderAnswer {
     pub delivered: bool,
     /// Why it was revoked.
     pub revoked: Option<String>,
+    /// In whose place it was certified; `unknown` if nobody knows.
+    pub replaces: Option<String>,
+    /// Its certificate, DER.
+    pub certificate: Binary,
 }
 
 impl From<HolderRow> for HolderAnswer {
@@ -412,6 +436,8 @@ impl From<HolderRow> for HolderAnswer {
             until: row.until,
             delivered: row.delivered,
             revoked: row.revoked,
+            replaces: row.replaces.map(replaced),
+            certificate: Binary(row.certificate.encoded().to_vec()),
         }
     }
 }
@@ -451,7 +477,7 @@ pub struct EnrolmentAnswer {
 /// All that wait for an operator.
 #[derive(Serialize, JsonSchema)]
 pub struct WaitingAnswer {
-    /// Oldest first.
+    /// Oldest first, at most 1,000.
     pub waiting: Vec<WaitingRow>,
 }
 

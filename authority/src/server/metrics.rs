@@ -61,8 +61,8 @@ impl Metrics {
         self.micros.fetch_add(micros, Relaxed);
     }
 
-    /// All figures, with how the parts are.
-    pub(super) fn text(&self, parts: &[Part]) -> String {
+    /// All figures, with how the parts are, and how many requests wait for an operator, if that is known.
+    pub(super) fn text(&self, parts: &[Part], waiting: Option<u64>) -> String {
         let mut text = String::new();
         let begin = |text: &mut String, name: &str, kind: &str, help: &str| {
             let name = format!("tallystick_authority_{name}");
@@ -141,6 +141,11 @@ impl Metrics {
             let name = begin(&mut text, short, kind, help);
             let _ = writeln!(text, "{name} {}", value.load(Relaxed));
         }
+        if let Some(waiting) = waiting {
+            let help = "Requests that wait for an operator, at all instances of the store.";
+            let name = begin(&mut text, "waiting", "gauge", help);
+            let _ = writeln!(text, "{name} {waiting}");
+        }
         let name = begin(
             &mut text,
             "health",
@@ -167,7 +172,7 @@ mod tests {
         }
         let parts = [("store", None), ("key", Some("the token is gone".into()))];
         let parts = parts.map(|(name, wrong)| Part { name, wrong });
-        let text = metrics.text(&parts);
+        let text = metrics.text(&parts, Some(3));
         for line in [
             r#"tallystick_authority_requests_total{method="GET",route="/v1/root",status="200"} 5"#,
             r#"tallystick_authority_request_seconds_bucket{le="0.0005"} 2"#,
@@ -176,11 +181,14 @@ mod tests {
             r#"tallystick_authority_request_seconds_bucket{le="5"} 4"#,
             r#"tallystick_authority_request_seconds_bucket{le="+Inf"} 5"#,
             "tallystick_authority_request_seconds_sum 62.001401",
+            "tallystick_authority_waiting 3",
             r#"tallystick_authority_health{part="store"} 1"#,
             r#"tallystick_authority_health{part="key"} 0"#,
         ] {
             assert!(text.lines().any(|other| other == line), "{line}\n{text}");
         }
         assert!(!text.contains("token"), "why is on the health page");
+        let unknown = metrics.text(&parts, None);
+        assert!(!unknown.contains("authority_waiting"), "not known is not 0");
     }
 }

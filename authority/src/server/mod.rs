@@ -3,7 +3,7 @@
 //! | module | job |
 //! |---|---|
 //! | [`desk`] | what the service asks of the authority behind it |
-//! | [`ledger_desk`] | that desk over an authority's store |
+//! | [`ledger_desk`], [`approval`] | that desk over an authority's store, and what waits at it for an operator |
 //! | [`clients`], [`identity`] | who may connect; the TLS certificates on both sides |
 //! | `route`, [`routes`], `handle` | the table of routes, and what each does |
 //! | [`message`], [`problem`], [`openapi`] | what goes over the wire, and its description |
@@ -15,6 +15,7 @@
 //! Bodies, codes and keys are never logged.
 
 mod answer;
+pub mod approval;
 pub mod clients;
 pub mod config;
 pub mod desk;

@@ -68,6 +68,8 @@ pub(super) struct Call<'a> {
     pub segment: Option<&'a str>,
     pub query: Vec<(&'a str, &'a str)>,
     pub key: Option<IdempotencyKey>,
+    /// The client's name; empty for somebody who is none.
+    pub client: &'a str,
     pub body: &'a [u8],
 }
 

@@ -14,6 +14,7 @@ mod write;
 
 pub use moving::copy;
 
+use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::ledger::Line;
 use crate::tree::{Hash, Nodes, SignedTreeHead};
@@ -87,6 +88,8 @@ pub struct Needs {
     pub nonces: BTreeSet<[u8; 16]>,
     /// Holders by key: compressed points.
     pub points: BTreeSet<[u8; 33]>,
+    /// Requests for an operator, by their lines' numbers. Those for `names` and `points` are loaded as well.
+    pub requests: BTreeSet<u64>,
     /// Highest serial numbers.
     pub prefixes: BTreeSet<String>,
     /// Requests that may have been answered before.
@@ -144,6 +147,23 @@ pub trait Store: Send {
 
     /// Up to `count` holders of a role, newest first, whose certificate was never seen stored and is not revoked.
     fn waiting(&mut self, role: Role, count: u32) -> Result<Vec<Holder>, StoreError>;
+
+    /// A request that waits or has waited for an operator, by its line's number.
+    fn request(&mut self, line: u64) -> Result<Option<Asked>, StoreError>;
+
+    /// Up to `count` requests after line `after`, decided or not, in the order of their lines.
+    fn requests(&mut self, after: u64, count: u32) -> Result<Vec<Asked>, StoreError>;
+
+    /// Up to `count` requests that wait for an operator at this second, oldest first; of one client and role, or all.
+    fn awaiting(
+        &mut self,
+        of: Option<(&str, Role)>,
+        unix_seconds: u64,
+        count: u32,
+    ) -> Result<Vec<Asked>, StoreError>;
+
+    /// How many requests wait for an operator at this second.
+    fn awaiting_count(&mut self, unix_seconds: u64) -> Result<u64, StoreError>;
 
     /// The newest status list.
     fn status_list(&mut self) -> Result<Option<StatusList>, StoreError>;

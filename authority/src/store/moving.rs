@@ -53,10 +53,21 @@ fn name(event: &Event, needs: &mut Needs) {
             let prefix = split(holder).map(|(prefix, _)| prefix.into());
             needs.prefixes.extend(prefix);
         }
+        Event::Requested { nonce, request, .. } => {
+            needs.nonces.insert(*nonce);
+            needs.points.insert(request.fields().key.to_compressed());
+        }
+        Event::Refused { request, .. } => {
+            needs.requests.insert(*request);
+        }
         Event::Issued {
-            nonce, certificate, ..
+            nonce,
+            certificate,
+            approves,
+            ..
         } => {
             needs.nonces.insert(*nonce);
+            needs.requests.extend(*approves);
             needs
                 .points
                 .insert(certificate.claims().key.to_compressed());

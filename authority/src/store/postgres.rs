@@ -89,7 +89,8 @@ impl Postgres {
     ) -> Result<T, StoreError> {
         let connection = self.connection()?;
         let outcome = connection.statement(text).and_then(|statement| {
-            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(as_sql).collect();
+            let values = values.iter().zip(statement.params());
+            let values: Vec<&(dyn ToSql + Sync)> = values.map(as_sql).collect();
             run(&mut connection.client, &statement, &values)
         });
         outcome.map_err(|error| self.failed(&error))
@@ -180,8 +181,10 @@ impl Sql for Postgres {
     }
 }
 
-fn as_sql(value: &Value) -> &(dyn ToSql + Sync) {
+/// A value for a column of this type; nothing has a type too.
+fn as_sql<'v>((value, column): (&'v Value, &Type)) -> &'v (dyn ToSql + Sync) {
     match value {
+        Value::Null if *column == Type::INT8 => &None::<i64>,
         Value::Null => &None::<String>,
         Value::Number(number) => number,
         Value::Text(text) => text,

@@ -1,8 +1,9 @@
 //! Values of a database, and the records made of them.
 
+use crate::approval::{Asked, Verdict};
 use crate::book::{Given, Holder};
 use crate::ledger::Replaced;
-use apdu::certificate::{Certificate, Name, Role};
+use apdu::certificate::{Certificate, Name, Request, Role};
 
 /// One value. Numbers are 64 bits wide in every column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,12 @@ impl From<u64> for Value {
 
 impl From<u32> for Value {
     fn from(number: u32) -> Self {
+        Self::Number(number.into())
+    }
+}
+
+impl From<u8> for Value {
+    fn from(number: u8) -> Self {
         Self::Number(number.into())
     }
 }
@@ -139,6 +146,14 @@ impl Row {
         }
     }
 
+    fn maybe_number<T: TryFrom<i64>>(&mut self) -> Option<Option<T>> {
+        match self.0.next()? {
+            Value::Null => Some(None),
+            Value::Number(number) => T::try_from(number).ok().map(Some),
+            _ => None,
+        }
+    }
+
     fn replaced(&mut self) -> Option<Option<Replaced>> {
         Some(match self.maybe_text()? {
             None => None,
@@ -160,6 +175,25 @@ impl Row {
         Some((holder, line))
     }
 
+    /// From [`ASKED`].
+    pub(super) fn asked(&mut self) -> Option<Asked> {
+        Some(Asked {
+            line: self.number()?,
+            time: self.number()?,
+            by: self.text()?,
+            replaces: self.replaced()?,
+            years: self.maybe_number()?,
+            until: self.number()?,
+            request: Request::decode(&self.bytes()?).ok()?,
+            verdict: match (self.maybe_number()?, self.maybe_text()?) {
+                (None, None) => None,
+                (Some(line), None) => Some(Verdict::Approved(line)),
+                (None, Some(reason)) => Some(Verdict::Refused(reason)),
+                (Some(_), Some(_)) => return None,
+            },
+        })
+    }
+
     /// From [`CHALLENGE`].
     pub(super) fn challenge(&mut self) -> Option<([u8; 16], Given)> {
         let nonce = self.array()?;
@@ -176,5 +210,8 @@ impl Row {
 
 /// Columns of a holder, in the order in which [`Row::holder`] takes them.
 pub(super) const HOLDER: &str = "line, issued, certificate, replaces, delivered, revoked";
+/// Columns of a request, in the order in which [`Row::asked`] takes them.
+pub(super) const ASKED: &str =
+    "line, time, client, replaces, years, until, request, issued, refused";
 /// Columns of a challenge, in the order in which [`Row::challenge`] takes them.
 pub(super) const CHALLENGE: &str = "nonce, time, role, holder, replaces, used";

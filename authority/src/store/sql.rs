@@ -1,8 +1,9 @@
 //! The store over any SQL database that has transactions: the same text for SQLite and PostgreSQL.
 
-use super::row::{CHALLENGE, HOLDER, Row, Value};
+use super::row::{ASKED, CHALLENGE, HOLDER, Row, Value};
 use super::schema::{TABLES, VERSION};
 use super::{Done, Needs, Store, StoreError, Token};
+use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::ledger::Line;
 use crate::tree::{Hash, SignedTreeHead};
@@ -141,6 +142,8 @@ impl<S: Sql> SqlStore<S> {
         let text = "SELECT mark FROM holders WHERE revoked IS NOT NULL AND epoch >= $1";
         let marks = self.read("a holder", text, &[min_epoch.into()], |row| row.array())?;
         book.cut_off = marks.into_iter().map(HolderHash).collect();
+        let mut needs = needs.clone();
+        self.load_requests(&mut needs, &mut book)?;
         let text = format!("SELECT {HOLDER} FROM holders WHERE name");
         let names = needs.names.iter().map(Value::from);
         for (holder, line) in self.among("a holder", &text, names, Row::holder)? {
@@ -163,8 +166,27 @@ impl<S: Sql> SqlStore<S> {
             Some((row.text()?, row.number()?))
         })?;
         book.serials = serials.into_iter().collect();
-        book.done = self.done(needs)?;
+        book.done = self.done(&needs)?;
         Ok(book)
+    }
+
+    /// The requests for an operator that are asked for, and those that stand in the way of a name or key. Whoever decides about one
+    /// needs the records of its name and key as well.
+    fn load_requests(&mut self, needs: &mut Needs, book: &mut Book) -> Result<(), StoreError> {
+        let numbers: Vec<Value> = needs.requests.iter().map(|line| (*line).into()).collect();
+        let names: Vec<Value> = needs.names.iter().map(Value::from).collect();
+        let points = needs.points.iter().map(|point| Value::from(&point[..]));
+        let points: Vec<Value> = points.collect();
+        for (column, keys) in [("line", numbers), ("holder", names), ("point", points)] {
+            let text = format!("SELECT {ASKED} FROM requests WHERE {column}");
+            for asked in self.among("a request", &text, keys, Row::asked)? {
+                let fields = asked.request.fields();
+                needs.names.insert(fields.holder);
+                needs.points.insert(fields.key.to_compressed());
+                book.enlist(asked);
+            }
+        }
+        Ok(())
     }
 
     /// What was answered before. Tokens are looked up by their word alone, then told apart by client.
@@ -276,6 +298,48 @@ impl<S: Sql> Store for SqlStore<S> {
         );
         let found = self.read("a holder", &text, &[role.into(), count.into()], Row::holder)?;
         Ok(found.into_iter().map(|(holder, _)| holder).collect())
+    }
+
+    fn request(&mut self, line: u64) -> Result<Option<Asked>, StoreError> {
+        let text = format!("SELECT {ASKED} FROM requests WHERE line = $1");
+        let found = self.read("a request", &text, &[line.into()], Row::asked)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn requests(&mut self, after: u64, count: u32) -> Result<Vec<Asked>, StoreError> {
+        let text = format!("SELECT {ASKED} FROM requests WHERE line > $1 ORDER BY line LIMIT $2");
+        self.read(
+            "a request",
+            &text,
+            &[after.into(), count.into()],
+            Row::asked,
+        )
+    }
+
+    fn awaiting(
+        &mut self,
+        of: Option<(&str, Role)>,
+        unix_seconds: u64,
+        count: u32,
+    ) -> Result<Vec<Asked>, StoreError> {
+        let mut values = vec![Value::from(unix_seconds)];
+        let mut whose = "";
+        if let Some((client, role)) = of {
+            values.extend([client.into(), role.into()]);
+            whose = "AND client = $2 AND role = $3 ";
+        }
+        values.push(count.into());
+        let text = format!(
+            "SELECT {ASKED} FROM requests WHERE issued IS NULL AND refused IS NULL AND until >= $1 {whose}ORDER BY line LIMIT ${}",
+            values.len()
+        );
+        self.read("a request", &text, &values, Row::asked)
+    }
+
+    fn awaiting_count(&mut self, unix_seconds: u64) -> Result<u64, StoreError> {
+        let text = "SELECT count(*) FROM requests WHERE issued IS NULL AND refused IS NULL AND until >= $1";
+        let counts = self.read("a request", text, &[unix_seconds.into()], Row::number)?;
+        Ok(counts.into_iter().next().unwrap_or_default())
     }
 
     fn status_list(&mut self) -> Result<Option<StatusList>, StoreError> {

@@ -1,8 +1,9 @@
 //! What a change adds, written: lines and the nodes they complete, then the records, the head, and the ledger's new end.
 
 use super::StoreError;
-use super::row::{CHALLENGE, Value, replaced};
+use super::row::{ASKED, CHALLENGE, Value, replaced};
 use super::sql::{Sql, SqlStore};
+use crate::approval::Verdict;
 use crate::book::Book;
 use crate::ledger::Line;
 use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
@@ -103,6 +104,7 @@ impl<S: Sql> SqlStore<S> {
             &rows,
             "ON CONFLICT (nonce) DO UPDATE SET used = excluded.used",
         )?;
+        self.write_requests(book)?;
         let serials = book.gained.serials.iter();
         let rows: Vec<Value> = serials
             .flat_map(|prefix| [Value::from(prefix.as_str()), book.highest(prefix).into()])
@@ -126,6 +128,41 @@ impl<S: Sql> SqlStore<S> {
             }
         }
         self.insert("answers (client, word, digest, line)", 4, &rows, "")
+    }
+
+    fn write_requests(&mut self, book: &Book) -> Result<(), StoreError> {
+        let mut rows = Vec::new();
+        for asked in book
+            .gained
+            .requests
+            .iter()
+            .filter_map(|line| book.requests.get(line))
+        {
+            let fields = asked.request.fields();
+            let (issued, refused) = match &asked.verdict {
+                None => (None, None),
+                Some(Verdict::Approved(line)) => (Some(*line), None),
+                Some(Verdict::Refused(reason)) => (None, Some(reason.as_str())),
+            };
+            rows.extend([
+                Value::from(asked.line),
+                asked.time.into(),
+                asked.by.as_str().into(),
+                replaced(asked.replaces),
+                asked.years.into(),
+                asked.until.into(),
+                asked.request.encoded().into(),
+                issued.into(),
+                refused.into(),
+                (&fields.holder).into(),
+                fields.key.to_compressed()[..].into(),
+                fields.role.into(),
+            ]);
+        }
+        let text = format!("requests ({ASKED}, holder, point, role)");
+        let then =
+            "ON CONFLICT (line) DO UPDATE SET issued = excluded.issued, refused = excluded.refused";
+        self.insert(&text, 12, &rows, then)
     }
 
     pub(super) fn write_head(&mut self, head: Option<&SignedTreeHead>) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 
 use crate::support::{PASSPHRASE, START, Tape, name};
 use apdu::crypto::sha256;
+use authority::server::approval::Approval;
 use authority::server::clients::{ClientRole, Register};
 use authority::server::desk::Desk;
 use authority::server::identity::Identity;
@@ -26,6 +27,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
+
+/// How long a request waits for an operator.
+pub const WEEK: Duration = Duration::from_secs(7 * 86_400);
 
 /// A client's certificate and key, DER.
 pub struct Card {
@@ -81,8 +85,21 @@ impl Bench {
         Self::behind(limits, |desk| desk)
     }
 
+    /// Where an operator has to approve certificates, within 7 days.
+    pub fn asking(approval: Approval) -> Self {
+        Self::made(Limits::default(), approval, |desk| desk)
+    }
+
     /// With something between the service and its desk.
     pub fn behind(limits: Limits, put: impl FnOnce(Arc<dyn Desk>) -> Arc<dyn Desk>) -> Self {
+        Self::made(limits, Approval::None, put)
+    }
+
+    fn made(
+        limits: Limits,
+        approval: Approval,
+        put: impl FnOnce(Arc<dyn Desk>) -> Arc<dyn Desk>,
+    ) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("ca");
         let now = Moment::from_unix_seconds(START).unwrap();
@@ -102,12 +119,8 @@ impl Bench {
         let clock = Arc::new(AtomicU64::new(0));
         let seconds = Arc::clone(&clock);
         let read: Clock = Arc::new(move || START + seconds.load(SeqCst));
-        let desk = put(Arc::new(LedgerDesk::new(
-            authority,
-            reader,
-            key,
-            Arc::clone(&read),
-        )));
+        let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&read));
+        let desk = put(Arc::new(desk.with_approval(approval, WEEK)));
         let identity = Identity::open(&folder, today()).unwrap();
         let tls_ca = identity.certificate().to_vec();
         let register = Register::open(&folder).unwrap();

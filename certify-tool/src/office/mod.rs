@@ -6,14 +6,15 @@ pub mod remote;
 pub use here::Here;
 use remote::Remote;
 
-use crate::cli::{Arguments, PassphraseArguments};
+use crate::cli::{ApprovalArguments, Arguments, PassphraseArguments};
 use crate::failure::Failure;
 use crate::{place, secret};
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use authority::{Challenge, Order};
+use std::time::Duration;
 
 /// How many waiting certificates are of interest.
-pub const MAX_WAITING: u32 = 16;
+pub const MAX_WAITING: u32 = 256;
 
 /// What a station asks of the authority. Every answer is in the ledger before it is given.
 pub trait Office {
@@ -23,7 +24,7 @@ pub trait Office {
     /// Plans a certificate and draws the nonce for its request.
     fn order(&mut self, order: &Order) -> Result<Challenge, Failure>;
 
-    /// Checks a request and signs its certificate.
+    /// Checks a request and signs its certificate. Where an operator has to approve it: waits, as long as was asked for.
     fn issue(&mut self, request: &Request, role: Role, years: u8) -> Result<Certificate, Failure>;
 
     /// Notes that a holder has stored its certificate.
@@ -35,6 +36,15 @@ pub trait Office {
     /// The certificate of a holder that may never have reached it.
     fn waiting_for(&mut self, holder: &Name) -> Result<Option<Certificate>, Failure>;
 
+    /// Requests of this station and role that wait for an operator.
+    fn awaiting(&mut self, role: Role) -> Result<Vec<Awaited>, Failure>;
+
+    /// Waits, as long as was asked for, until one of these does not wait any more.
+    fn wait(&mut self, role: Role, awaited: &[Awaited]) -> Result<(), Failure>;
+
+    /// What became of a request that has waited.
+    fn granted(&mut self, awaited: &Awaited) -> Result<Certificate, Failure>;
+
     /// Whether the authority has certified this name.
     fn knows(&mut self, holder: &Name) -> Result<bool, Failure>;
 
@@ -42,13 +52,24 @@ pub trait Office {
     fn status_list(&mut self) -> Result<Option<StatusList>, Failure>;
 }
 
+/// A request that waits for an operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// Its id.
+    pub id: String,
+    /// Who is to be certified.
+    pub holder: Name,
+}
+
 /// The authority that the arguments name: over the network, or in a folder with its key.
 pub fn open(
     arguments: &Arguments,
     passphrase: &PassphraseArguments,
+    approval: &ApprovalArguments,
 ) -> Result<Box<dyn Office>, Failure> {
     if let Some(remote) = reach(arguments)? {
-        return Ok(Box::new(remote));
+        let patience = Duration::from_secs(approval.wait_approval);
+        return Ok(Box::new(remote.with_patience(patience)));
     }
     let folder = place::folder(arguments.dir.as_deref())?;
     let passphrase = secret::of_key(&folder, passphrase)?;

@@ -1,7 +1,8 @@
 //! `certify batch`: a whole tray of cards, one after the other.
 //!
 //! A card that was interrupted is put in again, now or in a later run: the authority knows which certificate waits for it, and the card
-//! takes no other. So no card gets two, and the report has one line for each that was finished.
+//! takes no other. The same where an operator has to approve: a card is put in twice, for its request and for its certificate. So no
+//! card gets two, and the report has one line for each that was finished.
 
 use super::card::Wish;
 use crate::cli::{Arguments, BatchArguments};
@@ -29,7 +30,7 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
         ));
     }
     let mut report = Report::open(&batch.report)?;
-    let mut office = office::open(arguments, &batch.card.passphrase)?;
+    let mut office = office::open(arguments, &batch.card.passphrase, &batch.card.approval)?;
     let cards = Cards::open(&batch.card)?;
     let bar = ProgressBar::new(batch.count.into());
     if let Ok(style) = ProgressStyle::with_template("{pos}/{len} cards [{wide_bar}] {eta} left") {
@@ -61,6 +62,11 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
             Ok(()) => {
                 failures = 0;
                 bar.set_position(report.lines);
+            }
+            Err(error) if error.is_waiting() => {
+                failures = 0;
+                let words = crate::sheet::escaped(error.message());
+                eprintln!("certify: put this card in again after the approval: {words}");
             }
             Err(error) => {
                 failures += 1;

@@ -18,7 +18,7 @@ use terminal_lib::transport::Transport;
 pub fn certify(arguments: &Arguments, job: &CardArguments) -> Result<(), Failure> {
     let style = arguments.output_format;
     let order = Wish::read(job)?;
-    let mut office = office::open(arguments, &job.passphrase)?; // tried before the card is awaited
+    let mut office = office::open(arguments, &job.passphrase, &job.approval)?; // tried before the card is awaited
     let mut inserted = Cards::open(job)?.next()?;
     order.carry_out(
         office.as_mut(),

@@ -1,12 +1,13 @@
 //! The holders, and their certificates once more.
 
-use crate::cli::{OutputArguments, Style};
+use crate::cli::{Arguments, OutputArguments, Style};
 use crate::failure::Failure;
+use crate::office::{self, Office as _};
 use crate::sheet::{Sheet, print_all};
 use crate::{files, place};
 use apdu::certificate::{Date, pem};
-use authority::Holder;
 use authority::ledger::Replaced;
+use authority::{Authority, Holder};
 use serde_json::Value;
 use std::path::Path;
 
@@ -14,30 +15,42 @@ use std::path::Path;
 const PAGE: u32 = 1_000;
 
 /// `certify list`.
-pub fn holders(folder: &Path, style: Style) -> Result<(), Failure> {
-    let mut authority = place::open(folder)?;
+pub fn holders(arguments: &Arguments) -> Result<(), Failure> {
+    let style = arguments.output_format;
     let today = place::now()?.day();
-    let list = authority.status_list()?;
-    let min_epoch = list.map_or(0, |list| list.claims().min_epoch);
-    let mut sheets: Vec<Sheet> = Vec::new();
-    let mut after = None;
-    loop {
-        let page = authority.holders(after.as_ref(), PAGE)?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        after = Some(last.certificate.claims().holder);
-        sheets.extend(page.iter().map(|holder| row(holder, min_epoch, today)));
-    }
-    if sheets.is_empty() && style == Style::Text {
-        eprintln!(
-            "{} has certified nobody yet",
-            authority.root().claims().holder
-        );
+    let (root, list, holders) = match office::reach(arguments)? {
+        Some(mut remote) => {
+            let list = remote.status_list()?;
+            (remote.root().claims().holder, list, remote.holders()?)
+        }
+        None => {
+            let mut authority = place::open(&place::folder(arguments.dir.as_deref())?)?;
+            let list = authority.status_list()?;
+            let holders = all(&mut authority)?;
+            (authority.root().claims().holder, list, holders)
+        }
+    };
+    if holders.is_empty() && style == Style::Text {
+        eprintln!("{root} has certified nobody yet");
         return Ok(());
     }
+    let min_epoch = list.map_or(0, |list| list.claims().min_epoch);
+    let row = |holder| row(holder, min_epoch, today);
+    let sheets: Vec<Sheet> = holders.iter().map(row).collect();
     print_all(&sheets, style);
     Ok(())
+}
+
+fn all(authority: &mut Authority) -> Result<Vec<Holder>, Failure> {
+    let mut holders: Vec<Holder> = Vec::new();
+    loop {
+        let after = holders.last().map(|last| last.certificate.claims().holder);
+        let page = authority.holders(after.as_ref(), PAGE)?;
+        if page.is_empty() {
+            return Ok(holders);
+        }
+        holders.extend(page);
+    }
 }
 
 fn row(holder: &Holder, min_epoch: u32, today: Date) -> Sheet {
@@ -75,7 +88,7 @@ pub fn export(folder: &Path, what: &str, output: &OutputArguments) -> Result<(),
         "list" => {
             let list = authority.status_list()?.ok_or_else(|| {
                 Failure::failed(
-                    "no status list was published yet; `certify status-list` publishes one",
+                    "no status list was published yet; `certify status-list publish` makes one",
                 )
             })?;
             files::write(output, pem::STATUS_LIST, list.encoded())

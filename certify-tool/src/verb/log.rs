@@ -1,35 +1,57 @@
-//! The ledger: the check of everything, its signed head, receipts, and the proof that it only grew (`docs/ledger.md`).
+//! The ledger: the check of everything, its signed head, receipts, and the proof that it only grew (`docs/ledger.md`); in the
+//! authority's folder, or over the network, where all that comes is checked.
 
-use crate::cli::{LogVerb, Style};
+use crate::cli::{Arguments, LogVerb, Style};
 use crate::failure::Failure;
+use crate::office::{self, Office as _};
 use crate::sheet::Sheet;
 use crate::{files, place};
 use apdu::certificate::Certificate;
-use authority::Finding;
 use authority::ledger::Line;
 use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
-use std::path::{Path, PathBuf};
+use authority::{Audit, Finding};
+use std::path::Path;
 
 /// `certify log ..`.
-pub fn run(
-    folder: impl Fn() -> Result<PathBuf, Failure>,
-    verb: &LogVerb,
-    style: Style,
-) -> Result<(), Failure> {
+pub fn run(arguments: &Arguments, verb: &LogVerb) -> Result<(), Failure> {
+    let style = arguments.output_format;
+    let folder = || place::folder(arguments.dir.as_deref());
+    let here = || place::open(&folder()?);
+    let remote = || office::reach(arguments);
     match verb {
-        LogVerb::Verify { head } => verify(&folder()?, head.as_deref(), style),
+        LogVerb::Verify { head: noted } => {
+            let noted = noted.as_deref().map(head).transpose()?;
+            let (root, audit) = match remote()? {
+                Some(remote) => {
+                    signed_if_noted(noted.as_ref(), remote.root())?;
+                    (remote.root().clone(), remote.audit(noted.as_ref())?)
+                }
+                None => verify(&folder()?, noted.as_ref())?,
+            };
+            show(&root, &audit).print(style);
+            Ok(())
+        }
         LogVerb::Head { out } => {
-            let head = place::open(&folder()?)?.head()?;
+            let head = match remote()? {
+                Some(remote) => remote.head()?,
+                None => here()?.head()?,
+            };
             write(out, serde_json::to_value(head))
         }
         LogVerb::Receipt { name, out } => {
             let name = place::name(name)?;
-            let receipt = place::open(&folder()?)?.receipt(&name)?;
+            let receipt = match remote()? {
+                Some(remote) => remote.receipt(&name)?,
+                None => here()?.receipt(&name)?,
+            };
             write(out, serde_json::to_value(receipt))
         }
         LogVerb::Consistency { from, to, out } => {
-            let mut authority = place::open(&folder()?)?;
-            let proof = authority.consistency(head(from)?.head.size, head(to)?.head.size)?;
+            let (from, to) = (head(from)?, head(to)?);
+            let proof = match remote()? {
+                Some(remote) => remote.consistency(&from, &to)?,
+                None => here()?.consistency(from.head.size, to.head.size)?,
+            };
             write(out, serde_json::to_value(proof))
         }
         LogVerb::Check {
@@ -45,40 +67,52 @@ pub fn run(
             }
         }
         LogVerb::Lines { first, count } => {
-            for line in place::open(&folder()?)?.lines(*first, *count)? {
-                println!("{}", terminal_lib::text::ascii_json(&line));
+            let print = |line: &str| {
+                crate::sheet::print(&format!("{}\n", terminal_lib::text::ascii_json(line)));
+                Ok(())
+            };
+            match remote()? {
+                Some(remote) => remote.lines(*first, (*count).into(), print),
+                None => here()?
+                    .lines(*first, *count)?
+                    .iter()
+                    .try_for_each(|line| print(line)),
             }
-            Ok(())
         }
     }
 }
 
 /// Everything that the store holds, and that it goes on where a noted head ended.
-fn verify(folder: &Path, noted: Option<&Path>, style: Style) -> Result<(), Failure> {
-    let noted = noted.map(head).transpose()?;
+fn verify(folder: &Path, noted: Option<&SignedTreeHead>) -> Result<(Certificate, Audit), Failure> {
     let mut authority = place::open(folder)?;
     let audit = authority.audit().map_err(|finding| match finding {
         Finding::Store(error) => error.into(),
         finding => Failure::verification(format!("{}: {finding}", folder.display())),
     })?;
-    if let Some(noted) = noted {
-        signed_by(&noted, authority.root(), "the noted head")?;
-        let noted = noted.head;
-        if noted.size > audit.lines || authority.root_at(noted.size)? != noted.root {
-            return Err(Failure::verification(
-                "the ledger does not go on where this head ended: lines were taken away or changed; keep the head, it is the evidence",
-            ));
-        }
+    signed_if_noted(noted, authority.root())?;
+    if let Some(noted) = noted.map(|noted| &noted.head)
+        && (noted.size > audit.lines || authority.root_at(noted.size)? != noted.root)
+    {
+        return Err(Failure::verification(
+            "the ledger does not go on where this head ended: lines were taken away or changed; keep the head, it is the evidence",
+        ));
     }
+    Ok((authority.root().clone(), audit))
+}
+
+fn show(root: &Certificate, audit: &Audit) -> Sheet {
+    let signed = audit.head.as_ref().map(|head| head.head.size);
     Sheet::default()
-        .text("authority", &authority.root().claims().holder)
+        .text("authority", &root.claims().holder)
         .row("lines", audit.lines)
         .row("certificates", audit.certificates)
         .row("status lists", audit.lists)
         .text("root", &audit.root)
-        .row("signed up to", audit.head.map(|head| head.head.size))
-        .print(style);
-    Ok(())
+        .row("signed up to", signed)
+}
+
+fn signed_if_noted(noted: Option<&SignedTreeHead>, root: &Certificate) -> Result<(), Failure> {
+    noted.map_or(Ok(()), |noted| signed_by(noted, root, "the noted head"))
 }
 
 fn check_receipt(path: &Path, root: &Certificate, style: Style) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod approvals;
 mod batch;
 mod ca;
 mod card;
@@ -13,7 +14,7 @@ mod revoke;
 mod terminal;
 mod verify;
 
-use crate::cli::{Arguments, CaVerb, Verb};
+use crate::cli::{Arguments, CaVerb, StatusListVerb, Verb};
 use crate::failure::Failure;
 
 /// Does what was asked.
@@ -41,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Verb::Terminal(job) => terminal::certify(arguments, job),
         Verb::Inspect { file } => describe::inspect(file, style),
         Verb::Verify(what) => verify::verify(what, style),
-        Verb::List => list::holders(&folder()?, style),
+        Verb::List => list::holders(arguments),
         Verb::Export { what, output } => list::export(&folder()?, what, output),
         Verb::Revoke {
             name,
@@ -49,11 +50,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             output,
             passphrase,
         } => revoke::revoke(arguments, name, reason, output, passphrase),
-        Verb::StatusList {
+        Verb::StatusList(StatusListVerb::Publish {
             cut_off_all,
             output,
             passphrase,
-        } => revoke::publish(arguments, *cut_off_all, output, passphrase),
-        Verb::Log(verb) => log::run(folder, verb, style),
+        }) => revoke::publish(arguments, *cut_off_all, output, passphrase),
+        Verb::Approvals(verb) => approvals::run(arguments, verb),
+        Verb::Log(verb) => log::run(arguments, verb),
     }
 }

@@ -6,6 +6,9 @@
 //! certified    PIN, PUK ─► activate
 //! ```
 //!
+//! Where an operator has to approve, it stops or waits after the request. The card keeps its key pair, and at the next try the certificate for
+//! it waits in the ledger.
+//!
 //! The card's own refusals tell in which state it is: each wrong step is answered without any change.
 
 use crate::failure::Failure;
@@ -42,10 +45,7 @@ pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Fa
     (job.tell)("PUK set");
     drop(station);
     if let Some(certificate) = store_waiting(card, job)? {
-        (job.ready)(Some(&certificate))?;
-        Station::begin(card)?.activate()?;
-        (job.tell)("activated");
-        return Ok(());
+        return bring_into_use(card, job, &certificate);
     }
     let rooted = Station::begin(card)?.store_root(job.office.root());
     match rooted {
@@ -57,13 +57,43 @@ pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Fa
                 return Ok(());
             }
             if !job.recertify {
-                return Err(Failure::failed(SECOND_TIME));
+                let certificate = outlast(card, job)?;
+                let certificate = certificate.ok_or_else(|| Failure::failed(SECOND_TIME))?;
+                return bring_into_use(card, job, &certificate);
             }
             (job.tell)("a root was stored earlier");
         }
         Err(error) => return Err(error.into()),
     }
     certify(card, job)
+}
+
+/// The certificate is stored; activation is for ever.
+fn bring_into_use(
+    card: &mut dyn Transport,
+    job: &mut Job<'_>,
+    certificate: &Certificate,
+) -> Result<(), Failure> {
+    (job.ready)(Some(certificate))?;
+    Station::begin(card)?.activate()?;
+    (job.tell)("activated");
+    Ok(())
+}
+
+/// Whether this card's request waits for an operator, the card does not tell. So every request of this station is waited for, and
+/// each certificate that comes of one is tried.
+fn outlast(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<Option<Certificate>, Failure> {
+    loop {
+        let awaited = job.office.awaiting(Role::Card)?; // first: so none slips through between the two
+        if let Some(certificate) = store_waiting(card, job)? {
+            return Ok(Some(certificate));
+        }
+        if awaited.is_empty() {
+            return Ok(None);
+        }
+        let waited = job.office.wait(Role::Card, &awaited);
+        waited.map_err(|failure| failure.and("a card that is none of theirs needs --recertify"))?;
+    }
 }
 
 /// ST-63. The root stays on a card across a factory reset, so a card cannot pass as new.

@@ -57,7 +57,7 @@ fn publish_remote(remote: &Remote, scope: &str) -> Result<StatusList, Failure> {
     Ok(list)
 }
 
-/// `certify status-list`.
+/// `certify status-list publish`.
 pub fn publish(
     arguments: &Arguments,
     cut_off_all: bool,

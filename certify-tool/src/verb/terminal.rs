@@ -5,7 +5,7 @@ use crate::cli::{Arguments, TerminalArguments};
 use crate::failure::Failure;
 use crate::office::{self, Office};
 use crate::{files, place};
-use apdu::certificate::{Role, pem};
+use apdu::certificate::{Certificate, Name, Role, pem};
 use authority::{NameOrder, Order};
 use getrandom::SysRng;
 use std::path::Path;
@@ -24,7 +24,7 @@ pub fn certify(arguments: &Arguments, job: &TerminalArguments) -> Result<(), Fai
 fn by_request(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Result<(), Failure> {
     let style = arguments.output_format;
     let request = files::request(path)?;
-    let mut office = office::open(arguments, &job.passphrase)?;
+    let mut office = office::open(arguments, &job.passphrase, &job.approval)?;
     let certificate = office.issue(&request, Role::Terminal, job.years)?;
     files::write(&job.output, pem::CERTIFICATE, certificate.encoded())?;
     let sheet = certificate_sheet(&certificate);
@@ -45,7 +45,7 @@ fn in_store(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Resu
             job.identity
         ))
     })?;
-    let mut office = office::open(arguments, &job.passphrase)?;
+    let mut office = office::open(arguments, &job.passphrase, &job.approval)?;
     let now = place::now()?;
     let mut store = FileStore::open_or_create(path)?;
     let known = match identity::summary(&store, &name) {
@@ -56,7 +56,7 @@ fn in_store(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Resu
     // A certificate that was issued for this very request but did not reach the store: an interrupted run.
     let requested = known.as_ref().and_then(|known| known.requested);
     let waiting = match requested {
-        Some(holder) => office.waiting_for(&holder)?,
+        Some(holder) => earlier(office.as_mut(), &holder)?,
         None => None,
     };
     let certificate = match waiting {
@@ -89,6 +89,18 @@ fn in_store(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Resu
         .text("identity", &name)
         .print(style);
     Ok(())
+}
+
+/// The certificate for a request that was made before: issued, or waited for until an operator has decided.
+fn earlier(office: &mut dyn Office, holder: &Name) -> Result<Option<Certificate>, Failure> {
+    let awaited = office.awaiting(Role::Terminal)?;
+    match awaited.iter().find(|awaited| awaited.holder == *holder) {
+        Some(awaited) => {
+            office.wait(Role::Terminal, std::slice::from_ref(awaited))?;
+            office.granted(awaited).map(Some)
+        }
+        None => office.waiting_for(holder),
+    }
 }
 
 /// ST-63: an identity with a certificate gets another one only on purpose, in place of the one it has.

@@ -1,12 +1,13 @@
 //! Routes for operators: approvals, revocations, status lists, holders, clients.
 
+use super::super::clients::ClientRole;
 use super::super::desk::Page;
 use super::super::message::{
     ApprovalBody, ClientsAnswer, CodeText, EnrolmentAnswer, EnrolmentBody, EnrolmentsAnswer,
     HoldersAnswer, NameText, Nothing, RequestAnswer, RevocationBody, StatusListAnswer,
     StatusListBody, WaitingAnswer, name,
 };
-use super::super::problem::{INTERNAL, MALFORMED, Problem};
+use super::super::problem::{INTERNAL, MALFORMED, Problem, REFUSED};
 use super::super::route::{Call, Told};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -24,15 +25,38 @@ pub fn decide(call: &Call<'_>, body: &ApprovalBody) -> Told<Option<RequestAnswer
     let service = call.service;
     match body {
         ApprovalBody::Approve {} => {
-            let issued = service.desk.approve(call.segment())?;
+            refuse_for_revoked(call)?;
+            let issued = service.desk.approve(call.key()?, call.segment())?;
             service.metrics.issued.fetch_add(1, Relaxed);
             Ok((200, Some(issued.into())))
         }
         ApprovalBody::Refuse { reason } => {
-            service.desk.refuse(call.segment(), reason)?;
+            service.desk.refuse(call.key()?, call.segment(), reason)?;
             service.metrics.refused.fetch_add(1, Relaxed);
             Ok((204, None))
         }
+    }
+}
+
+/// What a station has asked for before it was revoked is not approved: nobody knows whose hand it was.
+fn refuse_for_revoked(call: &Call<'_>) -> Result<(), Problem> {
+    let Some(waiting) = call.service.desk.approval(call.segment())? else {
+        return Ok(()); // decided or dead: the desk has words for it
+    };
+    let clients = call.service.register.clients()?;
+    let active = clients.iter().any(|client| {
+        let same = client.name == waiting.client && client.role == ClientRole::Station;
+        same && client.revoked.is_none() && client.added <= waiting.since
+    });
+    match active {
+        true => Ok(()),
+        false => Err(Problem::new(
+            REFUSED,
+            format!(
+                "the station {} was revoked after it had asked; refuse the request, and order again",
+                waiting.client
+            ),
+        )),
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::message::{
     Binary, ChallengeAnswer, DeliveryBody, Nothing, OrderBody, RequestAnswer, RequestBody,
     WaitingCertificatesAnswer,
 };
-use super::super::problem::{MALFORMED, Problem};
+use super::super::problem::{MALFORMED, Problem, REFUSED};
 use super::super::route::{Call, Told};
 use apdu::certificate::{Request, Role};
 use std::sync::atomic::Ordering::Relaxed;
@@ -22,14 +22,17 @@ pub fn request(call: &Call<'_>, body: &RequestBody) -> Told<RequestAnswer> {
     let desk = &call.service.desk;
     let outcome = desk.request(call.key()?, request, body.role.into(), body.years);
     let outcome = outcome.inspect_err(|error| count_refusal(call, error))?;
-    if matches!(outcome, Outcome::Issued(_)) {
-        call.service.metrics.issued.fetch_add(1, Relaxed);
+    match &outcome {
+        Outcome::Issued(_) => _ = call.service.metrics.issued.fetch_add(1, Relaxed),
+        Outcome::AwaitingApproval(_) => {}
+        Outcome::Refused(reason) => return Err(Problem::new(REFUSED, reason.clone())),
     }
     Ok(told(outcome, 201))
 }
 
 pub fn pending(call: &Call<'_>) -> Told<RequestAnswer> {
-    Ok(told(call.service.desk.pending(call.segment())?, 200))
+    let outcome = call.service.desk.pending(call.client, call.segment())?;
+    Ok(told(outcome, 200))
 }
 
 pub fn waiting(call: &Call<'_>) -> Told<WaitingCertificatesAnswer> {
@@ -38,12 +41,18 @@ pub fn waiting(call: &Call<'_>) -> Told<WaitingCertificatesAnswer> {
         Some("terminal") => Role::Terminal,
         _ => return Err(Problem::new(MALFORMED, "`role` is card or terminal")),
     };
-    let waiting = call.service.desk.waiting(role)?;
+    let desk = &call.service.desk;
+    let waiting = desk.waiting(role)?;
+    let requests = desk.awaiting(call.client, role)?;
     let certificates = waiting
         .iter()
         .map(|certificate| Binary(certificate.encoded().to_vec()))
         .collect();
-    Ok((200, WaitingCertificatesAnswer { certificates }))
+    let answer = WaitingCertificatesAnswer {
+        certificates,
+        requests: requests.into_iter().map(Into::into).collect(),
+    };
+    Ok((200, answer))
 }
 
 pub fn delivery(call: &Call<'_>, body: &DeliveryBody) -> Told<Nothing> {
@@ -55,6 +64,7 @@ fn told(outcome: Outcome, issued: u16) -> (u16, RequestAnswer) {
     match outcome {
         Outcome::Issued(certificate) => (issued, (*certificate).into()),
         Outcome::AwaitingApproval(id) => (202, RequestAnswer::AwaitingApproval { id }),
+        Outcome::Refused(reason) => (200, RequestAnswer::Refused { reason }),
     }
 }
 

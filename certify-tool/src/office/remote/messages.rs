@@ -54,14 +54,18 @@ pub fn status_list(answer: &Value, key: &str) -> Result<StatusList, Failure> {
     StatusList::decode(&binary(answer, key)?).map_err(|_| strange(key))
 }
 
+/// A member that is a list.
+pub fn list<'v>(answer: &'v Value, key: &str) -> Result<&'v [Value], Failure> {
+    let list = answer.get(key).and_then(Value::as_array);
+    list.map(Vec::as_slice).ok_or_else(|| strange(key))
+}
+
 /// A list of certificates.
 pub fn certificates(answer: &Value, key: &str) -> Result<Vec<Certificate>, Failure> {
-    let list = answer.get(key).and_then(Value::as_array);
     let one = |value: &Value| {
         let bytes = Base64::decode_vec(value.as_str()?).ok()?;
         Certificate::decode(&bytes).ok()
     };
-    let list = list.ok_or_else(|| strange(key))?;
-    let read: Option<Vec<_>> = list.iter().map(one).collect();
+    let read: Option<Vec<_>> = list(answer, key)?.iter().map(one).collect();
     read.ok_or_else(|| strange(key))
 }

@@ -3,34 +3,39 @@
 //! What the service says is not believed: certificates and receipts are checked under the root certificate, which the station got at
 //! enrolment, over TLS, and keeps.
 
+mod approval;
 mod enrol;
+mod ledger;
 mod link;
 mod messages;
 mod station;
 
 pub use link::Link;
-pub use messages::status_list;
+pub use messages::{Text, certificate, list, status_list};
 
-use super::Office;
+use super::{Awaited, Office};
 use crate::failure::Failure;
 use apdu::certificate::{Anchor, Certificate, Name, Request, Role, StatusList};
-use apdu::crypto::Entropy;
+use apdu::crypto::{Entropy, sha256};
 use authority::ledger::{Event, Line, Replaced};
 use authority::tree::Receipt;
 use authority::{Challenge, EnrolmentCode, NameOrder, Order};
 use base64ct::{Base64, Encoding as _};
 use getrandom::SysRng;
 use link::LinkError;
-use messages::{Text as _, binary, certificate, certificates};
+use messages::{binary, certificates};
 use serde_json::{Value, json};
 use station::Identity;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An authority's service, as one of its clients sees it.
 pub struct Remote {
     link: Link,
     root: Certificate,
+    /// How long to wait for an operator.
+    patience: Duration,
 }
 
 impl Remote {
@@ -44,12 +49,27 @@ impl Remote {
                 "{url}: its root is another one than at enrolment; ask its operator before you enrol again"
             )));
         }
-        Ok(Self { link, root })
+        Ok(Self {
+            link,
+            root,
+            patience: Duration::ZERO,
+        })
+    }
+
+    /// Waits so long for an operator's approval.
+    pub fn with_patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// The link, for what is no station's business.
     pub fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// What waits at the service: certificates for their holders, and requests for an operator.
+    fn waiting_at_service(&self, role: Role) -> Result<Value, Failure> {
+        let path = format!("/v1/waiting?role={}", word(role)?);
+        Ok(self.link.get(&path)?)
     }
 
     fn holder(&self, name: &Name) -> Result<Option<Value>, Failure> {
@@ -61,7 +81,7 @@ impl Remote {
     }
 
     /// The certificate, if the service's receipt shows that it stands in the signed ledger.
-    fn recorded(&self, answer: &Value) -> Result<Certificate, Failure> {
+    pub fn recorded(&self, answer: &Value) -> Result<Certificate, Failure> {
         let wrong = |reason: String| {
             Failure::verification(format!("the authority's receipt does not hold: {reason}"))
         };
@@ -160,13 +180,37 @@ impl Office for Remote {
             "role": word(role)?,
             "years": years,
         });
-        let told = self.link.post("/v1/requests", &wish)?;
-        if told.text("state")? != "issued" {
-            return Err(Failure::failed(
-                "the request waits for an operator's approval; run this again when it was given",
-            ));
+        // A request answers one challenge, so its hash is a good name for it: whoever sends it again, also in another run, gets the
+        // same answer.
+        let hash = sha256(&[request.encoded()]);
+        let half = u128::from_be_bytes(hash.first_chunk().copied().unwrap_or_default());
+        let key = format!("request-{half:032x}");
+        let told = self.link.post_as(&key, "/v1/requests", &wish)?;
+        if told.text("state")? == "issued" {
+            return self.recorded(&told);
         }
-        self.recorded(&told)
+        let awaited = Awaited {
+            id: told.text("id")?.into(),
+            holder: request.fields().holder,
+        };
+        self.wait(role, std::slice::from_ref(&awaited))?;
+        self.granted(&awaited)
+    }
+
+    fn awaiting(&mut self, role: Role) -> Result<Vec<Awaited>, Failure> {
+        let told = self.waiting_at_service(role)?;
+        list(&told, "requests")?
+            .iter()
+            .map(approval::awaited)
+            .collect()
+    }
+
+    fn wait(&mut self, role: Role, awaited: &[Awaited]) -> Result<(), Failure> {
+        self.outlast(role, awaited)
+    }
+
+    fn granted(&mut self, awaited: &Awaited) -> Result<Certificate, Failure> {
+        self.what_became_of(awaited)
     }
 
     fn delivered(&mut self, holder: &Name) -> Result<(), Failure> {
@@ -176,10 +220,7 @@ impl Office for Remote {
     }
 
     fn waiting(&mut self, role: Role) -> Result<Vec<Certificate>, Failure> {
-        let told = self
-            .link
-            .get(&format!("/v1/waiting?role={}", word(role)?))?;
-        certificates(&told, "certificates")
+        certificates(&self.waiting_at_service(role)?, "certificates")
     }
 
     fn waiting_for(&mut self, holder: &Name) -> Result<Option<Certificate>, Failure> {
