@@ -1,16 +1,17 @@
 //! What certification is for: a card and a terminal that were certified apart meet and come to trust each other.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
+mod owner;
 mod support;
 mod virtual_card;
 
-use apdu::message::pin::{Digits, Reference};
 use card_core::store::MemoryStore;
 use card_sim::body::VirtualCard;
 use card_sim::vpcd::Body as _;
 use getrandom::SysRng;
+use owner::Owner;
 use support::Desk;
-use terminal_lib::application::{Application, Notice, PinAnswer, PinRequest, Policy, SetUpReason};
+use terminal_lib::application::Policy;
 use terminal_lib::store::{FileStore, IdentityName};
 use terminal_lib::transport::in_process::InProcess;
 use terminal_lib::{ConnectError, Terminal};
@@ -18,25 +19,6 @@ use virtual_card::{CARD, personalise};
 
 const TERMINAL: &str =
     "terminal --store terminal.store --identity desk --passphrase-file passphrase";
-
-/// Someone who pairs, and knows the PIN.
-#[derive(Default)]
-struct Owner {
-    asked_about: Vec<String>,
-}
-
-impl Application for Owner {
-    fn may_set_up(&mut self, _: SetUpReason) -> bool {
-        true
-    }
-
-    fn pin(&mut self, request: &PinRequest) -> PinAnswer {
-        self.asked_about.push(request.card.to_string());
-        PinAnswer::Digits(Digits::new(Reference::Pin, b"271828").unwrap())
-    }
-
-    fn notice(&mut self, _: &Notice) {}
-}
 
 /// Puts the card into the terminal: the card's proven name, and the names for which a PIN was asked.
 fn meet(desk: &Desk, memory: &MemoryStore) -> (Result<String, ConnectError>, Vec<String>) {
