@@ -3,6 +3,7 @@
 use crate::authority::Authority;
 use crate::book::{Book, Gained, Holder};
 use crate::ledger::{Event, Fault, Line};
+use crate::roots::{Root, Roots, follow};
 use crate::store::{StoreError, StoredNodes};
 use crate::tree::{self, Hash, MemoryNodes, SignedTreeHead};
 use apdu::certificate::{Anchor, Expectations, ProvenCertificate, Refusal, Validity};
@@ -16,6 +17,8 @@ const PAGE: u32 = 1_000;
 pub struct Audit {
     /// Lines of the ledger.
     pub lines: u64,
+    /// Roots, each but the first linked by the one before.
+    pub roots: u64,
     /// Certificates whose signatures verify.
     pub certificates: u64,
     /// Status lists whose signatures verify.
@@ -82,12 +85,13 @@ impl Authority {
         let mut replay = Replay::default();
         let mut audit = Audit {
             lines: 0,
+            roots: 0,
             certificates: 0,
             lists: 0,
             root: Hash::EMPTY,
             head: newest,
         };
-        let mut head_seen = false;
+        let mut head_holds = false;
         while audit.lines < said {
             let texts = self.store.lines(audit.lines + 1, PAGE)?;
             if texts.is_empty() {
@@ -101,11 +105,16 @@ impl Authority {
                 };
                 let line = Line::read(&text).map_err(wrong)?;
                 replay.enter(&line).map_err(wrong)?;
-                self.judge(&line, &mut audit)?;
+                let Some(book) = &replay.book else {
+                    return Err(wrong(Fault::Place));
+                };
+                judge(&line, &book.roots, &mut audit)?;
                 audit.lines = number;
-                let signed = audit.head.as_ref().map(|head| &head.head);
-                if signed.is_some_and(|head| head.size == number) {
-                    head_seen = signed.map(|head| head.root) == replay.root();
+                if let Some(head) = audit.head.filter(|head| head.head.size == number) {
+                    let root = book.roots.newest(); // the one that was in force
+                    head_holds = Some(head.head.root) == replay.root()
+                        && head.head.issuer == root.name()
+                        && head.verify(&root.certificate.claims().key).is_ok();
                 }
             }
         }
@@ -117,9 +126,7 @@ impl Authority {
         if self.root_at(said)? != audit.root {
             return Err(Finding::Tree(said));
         }
-        if let Some(head) = &audit.head
-            && (!head_seen || head.verify(&self.root.claims().key).is_err())
-        {
+        if let Some(head) = audit.head.filter(|_| !head_holds) {
             return Err(Finding::Head(head.head.size));
         }
         self.compare(replay.book.as_ref())?;
@@ -134,44 +141,7 @@ impl Authority {
         tree::root(size, &StoredNodes::of(self.store.as_mut()))
     }
 
-    fn judge(&self, line: &Line, audit: &mut Audit) -> Result<(), Finding> {
-        let wrong = |what: String| {
-            let line = line.sequence;
-            move |refusal| Finding::Signature {
-                line,
-                what,
-                refusal,
-            }
-        };
-        let anchor = Anchor::trust_root(&self.root).map_err(wrong("the root".into()))?;
-        match &line.event {
-            Event::Root { certificate, .. } if *certificate != self.root => {
-                Err(wrong("the root".into())(Refusal::Issuer))
-            }
-            Event::Issued { certificate, .. } => {
-                let claims = certificate.claims();
-                let expected = Expectations {
-                    role: claims.role,
-                    validity: Validity::Today(claims.from),
-                    min_epoch: 0,
-                    revoked: None,
-                };
-                ProvenCertificate::verify(certificate.clone(), &[&anchor], &expected)
-                    .map_err(wrong(claims.holder.to_string()))?;
-                audit.certificates += 1;
-                Ok(())
-            }
-            Event::List { sequence, list, .. } => {
-                list.verify(&[&anchor])
-                    .map_err(wrong(format!("status list {sequence}")))?;
-                audit.lists += 1;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Compares every holder of the store, and its newest list, with what follows from the ledger.
+    /// Compares the roots and every holder of the store, and its newest list, with what follows from the ledger.
     fn compare(&mut self, book: Option<&Book>) -> Result<(), Finding> {
         let mut expected: BTreeMap<_, Holder> = book
             .map(|book| book.holders.clone())
@@ -196,12 +166,70 @@ impl Authority {
         if let Some(name) = expected.keys().next() {
             return Err(Finding::Record(name.to_string()));
         }
+        let roots = self.store.roots()?;
+        if book.map(|book| &book.roots) != Some(&roots) {
+            return Err(Finding::Record("the roots".into()));
+        }
         let list = book.and_then(|book| book.list.clone());
         if self.store.status_list()? != list {
             return Err(Finding::Record("the status list".into()));
         }
         Ok(())
     }
+}
+
+/// Verifies the signatures in a line. The roots are those after it.
+fn judge(line: &Line, roots: &Roots, audit: &mut Audit) -> Result<(), Finding> {
+    let wrong = |what: String| {
+        let line = line.sequence;
+        move |refusal| Finding::Signature {
+            line,
+            what,
+            refusal,
+        }
+    };
+    let anchor =
+        |root: &Root| Anchor::restored(&root.certificate).map_err(wrong(root.name().to_string()));
+    match &line.event {
+        Event::Root { certificate, .. } => {
+            Anchor::trust_root(certificate).map_err(wrong("the root".into()))?;
+            audit.roots += 1;
+        }
+        Event::Rollover {
+            holder,
+            certificate,
+            link,
+            ..
+        } => {
+            let known = roots.before().ok_or(Refusal::Issuer);
+            known
+                .and_then(|known| follow(&known.certificate, certificate, link))
+                .map_err(wrong(format!("root {holder}")))?;
+            audit.roots += 1;
+        }
+        Event::Issued { certificate, .. } => {
+            let claims = certificate.claims();
+            let expected = Expectations {
+                role: claims.role,
+                validity: Validity::Today(claims.from),
+                min_epoch: 0,
+                revoked: None,
+            };
+            let anchor = anchor(roots.newest())?;
+            ProvenCertificate::verify(certificate.clone(), &[&anchor], &expected)
+                .map_err(wrong(claims.holder.to_string()))?;
+            audit.certificates += 1;
+        }
+        Event::List { sequence, list, .. } => {
+            let anchors: Result<Vec<Anchor>, Finding> = roots.iter().map(anchor).collect();
+            let anchors = anchors?;
+            list.verify(&anchors.iter().collect::<Vec<_>>())
+                .map_err(wrong(format!("status list {sequence}")))?;
+            audit.lists += 1;
+        }
+        Event::Challenge { .. } | Event::Delivered { .. } | Event::Revoked { .. } => {}
+    }
+    Ok(())
 }
 
 /// The ledger once more, from its first line.

@@ -108,7 +108,8 @@ pub(crate) fn certificate(
     if let Some(holder) = book.points.get(&asked.key.to_compressed()) {
         return Err(Refused::KnownKey(*holder).into());
     }
-    let root = book.root.claims();
+    book.require_key(key)?;
+    let root = book.roots.newest().certificate.claims();
     let years = years.unwrap_or(default_years(*role));
     let fields = CertificateFields {
         issuer: root.holder,
@@ -140,7 +141,7 @@ fn check(
     ordered: Role,
     now: Moment,
 ) -> Result<Option<Replaced>, Refused> {
-    let root = book.root.claims();
+    let root = book.roots.newest().certificate.claims();
     if root.until < now.day() {
         return Err(Refused::RootExpired);
     }
@@ -175,7 +176,7 @@ fn check(
             ordered: given.holder,
         });
     }
-    if book.holders.contains_key(&asked.holder) {
+    if book.is_given(&asked.holder) {
         return Err(Refused::KnownHolder(asked.holder));
     }
     Ok(given.replaces)

@@ -6,6 +6,7 @@
 //! | [`Authority`] | an open authority: every job in one durable step; in a folder by `folder` |
 //! | [`job`] | what can be asked for, also many at once, and only once each |
 //! | [`clerk`] | many who ask at once, written together |
+//! | [`Roots`], `rollover` | the roots one after the other, and how the next one comes about |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `status` | revocation and the signed status list |
 //! | [`custody`] | the private key: in an encrypted file, or on a token |
@@ -19,6 +20,7 @@
 //! ```text
 //! order ──► challenge line ──► nonce leaves        (card or terminal makes key and request)
 //! request ──► checks ──► signature ──► issued line ──► certificate leaves
+//! roll-over ──► root and link signed ──► rollover line ──► root and link leave
 //! revocation ──► revoked line ──► list signed ──► list line ──► list leaves
 //! ```
 //!
@@ -38,6 +40,8 @@ pub mod job;
 pub mod ledger;
 mod moment;
 mod order;
+mod rollover;
+mod roots;
 #[cfg(feature = "serve")]
 pub mod server;
 mod status;
@@ -54,4 +58,6 @@ pub use folder::{ROOT_FILE, STORE_FILE, found};
 pub use issue::{Application, CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};
 pub use moment::Moment;
 pub use order::{CHALLENGE_LIFETIME, Challenge, NameOrder, Order, OrderRefused};
+pub use rollover::{NewRoot, RolloverRefused};
+pub use roots::{Root, Roots, follow};
 pub use status::{RevocationRefused, Scope};

@@ -94,7 +94,7 @@ pub(crate) fn challenge(
     };
     let line = book.record(now.unix_seconds(), by, event)?;
     let challenge = Challenge {
-        issuer: book.root.claims().holder,
+        issuer: book.roots.newest().name(),
         holder,
         role: order.role,
         nonce,
@@ -152,7 +152,7 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Replaced>), OrderRef
         NameOrder::Exactly(name) if book.holders.contains_key(name) => {
             Err(OrderRefused::Certified(*name))
         }
-        NameOrder::Exactly(name) if book.root.claims().holder == *name => {
+        NameOrder::Exactly(name) if book.roots.named(name).is_some() => {
             Err(OrderRefused::OwnName(*name))
         }
         NameOrder::Exactly(name) => Ok((*name, None)),

@@ -72,7 +72,7 @@ pub(crate) fn revoke(
     Ok(book.record(now.unix_seconds(), by, event)?)
 }
 
-/// Signs the next status list: sequence + 1, dated today.
+/// Signs the next status list with the newest root's key: sequence + 1, dated today. It revokes holders under all roots.
 pub(crate) fn publish(
     book: &mut Book,
     key: &mut dyn Signer,
@@ -86,8 +86,9 @@ pub(crate) fn publish(
     };
     let min_epoch = min_epoch.ok_or(RevocationRefused::UsedUp)?;
     let sequence = book.next_sequence().ok_or(RevocationRefused::UsedUp)?;
+    book.require_key(key)?;
     let fields = StatusListFields {
-        issuer: book.root.claims().holder,
+        issuer: book.roots.newest().name(),
         sequence,
         min_epoch,
         date: now.day(),

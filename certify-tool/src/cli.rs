@@ -54,6 +54,8 @@ pub enum Verb {
     /// The authority itself
     #[command(subcommand)]
     Ca(CaVerb),
+    /// Give the authority a next root, linked by the one it has: cards and terminals of both go on together
+    Rollover(RolloverArguments),
     /// Become a client of an authority's service, with a one-time code that its operator gave
     Enrol {
         /// The service, https://host:port
@@ -81,7 +83,7 @@ pub enum Verb {
     List,
     /// Write a certificate or the newest status list once more
     Export {
-        /// `root`, `list`, or a holder's name
+        /// `root`, `link` (from the root before), `list`, `link:NAME` for the link to an earlier root, or the name of a holder or a root
         what: String,
         #[command(flatten)]
         output: OutputArguments,
@@ -171,6 +173,9 @@ pub enum LogVerb {
         /// The authority's root certificate, which you trust
         #[arg(long, value_name = "FILE")]
         root: PathBuf,
+        /// A link certificate from that root to a later one; several in their order
+        #[arg(long, value_name = "FILE")]
+        link: Vec<PathBuf>,
         /// The earlier head
         #[arg(long, value_name = "FILE", requires = "to")]
         from: Option<PathBuf>,
@@ -206,6 +211,30 @@ pub struct KeyArguments {
     #[arg(long, value_name = "FILE", requires = "key")]
     pub pin_file: Option<PathBuf>,
     /// The key was made on the token before: check it and make none
+    #[arg(long, requires = "key")]
+    pub existing_key: bool,
+}
+
+#[derive(Args)]
+pub struct RolloverArguments {
+    /// The new root's name: 8 to 16 capital letters and digits, beginning with two letters; never given before
+    #[arg(long, value_name = "CAR")]
+    pub name: String,
+    /// Years the new root is good for
+    #[arg(long, default_value_t = ROOT_YEARS, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub years: u8,
+    #[command(flatten)]
+    pub passphrase: PassphraseArguments,
+    /// Read the new key's passphrase from the first line of this file [default: that of the old key, if it has one]
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Make the new key on a token (RFC 7512), for example pkcs11:token=ROOT;object=root2?module-path=/path/of/module.so
+    #[arg(long, value_name = "URI")]
+    pub key: Option<String>,
+    /// Read the PIN of the new key's token from the first line of this private file instead of asking
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub pin_file: Option<PathBuf>,
+    /// The new key was made on the token before: check it and make none
     #[arg(long, requires = "key")]
     pub existing_key: bool,
 }

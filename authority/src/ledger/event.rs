@@ -29,6 +29,21 @@ pub enum Event {
         #[serde(with = "text::certificate")]
         certificate: Certificate,
     },
+    /// The authority got another root, which signs everything from here on.
+    Rollover {
+        /// The authority's name under the new root.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// Id of the new root's key.
+        #[serde(with = "text::key_id")]
+        key_id: KeyId,
+        /// The new root certificate.
+        #[serde(with = "text::certificate")]
+        certificate: Certificate,
+        /// The link certificate: the same name and key, signed by the root before.
+        #[serde(with = "text::certificate")]
+        link: Certificate,
+    },
     /// A nonce was given out, for one request.
     Challenge {
         /// The nonce.
@@ -96,6 +111,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Root { .. } => "root",
+            Self::Rollover { .. } => "rollover",
             Self::Challenge { .. } => "challenge",
             Self::Issued { replaces: None, .. } => "issued",
             Self::Issued { .. } => "recertified",
@@ -109,6 +125,7 @@ impl Event {
     pub fn holder(&self) -> Option<Name> {
         match self {
             Self::Root { holder, .. }
+            | Self::Rollover { holder, .. }
             | Self::Challenge { holder, .. }
             | Self::Issued { holder, .. }
             | Self::Delivered { holder }

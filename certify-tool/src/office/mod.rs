@@ -8,17 +8,20 @@ use remote::Remote;
 
 use crate::cli::{Arguments, PassphraseArguments};
 use crate::failure::Failure;
-use crate::{place, secret};
+use crate::place;
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
-use authority::{Challenge, Order};
+use authority::{Challenge, Order, Roots};
 
 /// How many waiting certificates are of interest.
 pub const MAX_WAITING: u32 = 16;
 
 /// What a station asks of the authority. Every answer is in the ledger before it is given.
 pub trait Office {
-    /// The authority's root certificate.
+    /// The authority's newest root certificate.
     fn root(&self) -> &Certificate;
+
+    /// All roots that the authority's ledger vouches for.
+    fn roots(&mut self) -> Result<Roots, Failure>;
 
     /// Plans a certificate and draws the nonce for its request.
     fn order(&mut self, order: &Order) -> Result<Challenge, Failure>;
@@ -51,8 +54,7 @@ pub fn open(
         return Ok(Box::new(remote));
     }
     let folder = place::folder(arguments.dir.as_deref())?;
-    let passphrase = secret::of_key(&folder, passphrase)?;
-    Ok(Box::new(Here::open(&folder, &passphrase)?))
+    Ok(Box::new(Here::open(&folder, passphrase)?))
 }
 
 /// The authority over the network, if the arguments name one.

@@ -4,7 +4,7 @@ use crate::cli::{LogVerb, Style};
 use crate::failure::Failure;
 use crate::sheet::Sheet;
 use crate::{files, place};
-use apdu::certificate::Certificate;
+use apdu::certificate::{Anchor, Certificate};
 use authority::Finding;
 use authority::ledger::Line;
 use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
@@ -35,13 +35,14 @@ pub fn run(
         LogVerb::Check {
             file,
             root,
+            link,
             from,
             to,
         } => {
-            let root = files::certificate(root)?;
+            let trusted = trusted(root, link)?;
             match (from, to) {
-                (Some(from), Some(to)) => check_consistency(file, &root, from, to, style),
-                _ => check_receipt(file, &root, style),
+                (Some(from), Some(to)) => check_consistency(file, &trusted, from, to, style),
+                _ => check_receipt(file, &trusted, style),
             }
         }
         LogVerb::Lines { first, count } => {
@@ -62,7 +63,12 @@ fn verify(folder: &Path, noted: Option<&Path>, style: Style) -> Result<(), Failu
         finding => Failure::verification(format!("{}: {finding}", folder.display())),
     })?;
     if let Some(noted) = noted {
-        signed_by(&noted, authority.root(), "the noted head")?;
+        // Only the root that was in force at that line may have signed there.
+        let root = authority
+            .roots()
+            .at(noted.head.size)
+            .map(|root| root.certificate.clone());
+        signed_by(&noted, root.as_slice(), "the noted head")?;
         let noted = noted.head;
         if noted.size > audit.lines || authority.root_at(noted.size)? != noted.root {
             return Err(Failure::verification(
@@ -73,6 +79,7 @@ fn verify(folder: &Path, noted: Option<&Path>, style: Style) -> Result<(), Failu
     Sheet::default()
         .text("authority", &authority.root().claims().holder)
         .row("lines", audit.lines)
+        .row("roots", audit.roots)
         .row("certificates", audit.certificates)
         .row("status lists", audit.lists)
         .text("root", &audit.root)
@@ -81,12 +88,31 @@ fn verify(folder: &Path, noted: Option<&Path>, style: Style) -> Result<(), Failu
     Ok(())
 }
 
-fn check_receipt(path: &Path, root: &Certificate, style: Style) -> Result<(), Failure> {
+/// The root that is trusted, and those that links lead to from it: all in the order in which they signed.
+fn trusted(root: &Path, links: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
+    let wrong = |path: &Path| {
+        let path = path.display().to_string();
+        move |refusal| Failure::verification(format!("{path} does not verify: {refusal}"))
+    };
+    let certificate = files::certificate(root)?;
+    let mut anchor = Anchor::trust_root(&certificate).map_err(wrong(root))?;
+    let mut trusted = vec![certificate];
+    for path in links {
+        let link = files::certificate(path)?;
+        anchor = Anchor::trust_link(&link, &[&anchor]).map_err(wrong(path))?;
+        trusted.push(link);
+    }
+    Ok(trusted)
+}
+
+fn check_receipt(path: &Path, trusted: &[Certificate], style: Style) -> Result<(), Failure> {
     let wrong = |error: &dyn std::fmt::Display| {
         Failure::verification(format!("{}: {error}", path.display()))
     };
     let receipt = Receipt::from_json(&files::read(path)?).map_err(|error| wrong(&error))?;
-    let claims = root.claims();
+    let claims = issuer(&receipt.head, trusted);
+    let claims = claims.or(trusted.first()).map(Certificate::claims);
+    let claims = claims.ok_or_else(|| wrong(&"no root is trusted"))?;
     receipt
         .verify_of(&claims.holder, &claims.key)
         .map_err(|error| wrong(&error))?;
@@ -103,7 +129,7 @@ fn check_receipt(path: &Path, root: &Certificate, style: Style) -> Result<(), Fa
 
 fn check_consistency(
     path: &Path,
-    root: &Certificate,
+    trusted: &[Certificate],
     from: &Path,
     to: &Path,
     style: Style,
@@ -113,24 +139,43 @@ fn check_consistency(
     };
     let proof = ConsistencyProof::from_json(&files::read(path)?).map_err(|error| wrong(&error))?;
     let (earlier, later) = (head(from)?, head(to)?);
-    signed_by(&earlier, root, "the earlier head")?;
-    signed_by(&later, root, "the later head")?;
+    signed_by(&earlier, trusted, "the earlier head")?;
+    signed_by(&later, trusted, "the later head")?;
+    let place = |head: &SignedTreeHead| {
+        let of = |root: &Certificate| root.claims().holder == head.head.issuer;
+        trusted.iter().position(of)
+    };
+    if place(&earlier) > place(&later) {
+        return Err(wrong(&"the later head is of an earlier root"));
+    }
     proof
-        .verify(&earlier.head, &later.head)
+        .verify_linked(&earlier.head, &later.head)
         .map_err(|error| wrong(&error))?;
     Sheet::default()
-        .text("authority", &root.claims().holder)
+        .text("authority", &later.head.issuer)
         .row("earlier lines", earlier.head.size)
         .row("later lines", later.head.size)
         .print(style);
     Ok(())
 }
 
-fn signed_by(head: &SignedTreeHead, root: &Certificate, what: &str) -> Result<(), Failure> {
-    let claims = root.claims();
-    let ours = head.head.issuer == claims.holder && head.verify(&claims.key).is_ok();
+/// The root or link certificate of the authority that a head says it is of.
+fn issuer<'t>(head: &SignedTreeHead, trusted: &'t [Certificate]) -> Option<&'t Certificate> {
+    let of = |root: &&Certificate| root.claims().holder == head.head.issuer;
+    trusted.iter().find(of)
+}
+
+fn signed_by(head: &SignedTreeHead, trusted: &[Certificate], what: &str) -> Result<(), Failure> {
+    let ours = issuer(head, trusted).is_some_and(|root| head.verify(&root.claims().key).is_ok());
+    let names = || {
+        let names: Vec<_> = trusted
+            .iter()
+            .map(|root| root.claims().holder.to_string())
+            .collect();
+        names.join(" or ")
+    };
     ours.then_some(())
-        .ok_or_else(|| Failure::verification(format!("{what} is not signed by {}", claims.holder)))
+        .ok_or_else(|| Failure::verification(format!("{what} is not signed by {}", names())))
 }
 
 fn head(path: &Path) -> Result<SignedTreeHead, Failure> {

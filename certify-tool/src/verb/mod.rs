@@ -10,6 +10,7 @@ mod list;
 mod log;
 mod personalise;
 mod revoke;
+mod rollover;
 mod terminal;
 mod verify;
 
@@ -34,6 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             passphrase,
             key,
         }) => ca::init(&folder()?, name, *years, passphrase, key, style),
+        Verb::Rollover(job) => rollover::roll_over(&folder()?, job, style),
         Verb::Enrol { url, code_file } => enrol::enrol(arguments, url, code_file.as_deref()),
         Verb::Batch(job) => batch::certify(arguments, job),
         Verb::Card(job) => card::certify(arguments, job),

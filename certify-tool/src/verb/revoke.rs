@@ -27,8 +27,8 @@ pub fn revoke(
         return Ok(());
     }
     let folder = &place::folder(arguments.dir.as_deref())?;
-    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
+    let passphrase = secret::of_key(folder, authority.roots().newest(), passphrase)?;
     let mut key = authority.unlock(folder, &passphrase)?; // before anything is written: a wrong passphrase revokes nobody
     let now = place::now()?;
     authority.revoke(&name, reason, now)?;
@@ -69,8 +69,8 @@ pub fn publish(
         return deliver(&publish_remote(&remote, scope)?, output);
     }
     let folder = &place::folder(arguments.dir.as_deref())?;
-    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
+    let passphrase = secret::of_key(folder, authority.roots().newest(), passphrase)?;
     let mut key = authority.unlock(folder, &passphrase)?;
     let scope = if cut_off_all {
         Scope::Everything
