@@ -191,6 +191,22 @@ impl Authority {
         })
     }
 
+    /// Signs the next status list with an earlier root's key, for terminals and cards that know no later root. Publish one of the newest
+    /// root after it: whoever knows both takes the higher number.
+    ///
+    /// # Errors
+    /// [`AuthorityError::RolledOver`] for a key of no root; otherwise as [`publish`](Self::publish).
+    pub fn publish_under(
+        &mut self,
+        earlier: &mut dyn Signer,
+        now: Moment,
+    ) -> Result<StatusList, AuthorityError> {
+        self.step(&Needs::default(), Some(earlier), now, |book, key| {
+            let key = key.ok_or(AuthorityError::KeyNeeded)?;
+            Ok(status::publish_under(book, key, now)?.0)
+        })
+    }
+
     /// The certificate of the newest root, as of the opening or of the last [`look_again`](Self::look_again).
     pub fn root(&self) -> &Certificate {
         &self.roots.newest().certificate

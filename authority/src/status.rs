@@ -5,6 +5,7 @@ use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Line};
 use crate::moment::Moment;
+use crate::roots::Root;
 use apdu::certificate::{Name, StatusList, StatusListFields};
 use apdu::identifier::MAX_REVOKED;
 use std::collections::BTreeSet;
@@ -80,15 +81,41 @@ pub(crate) fn publish(
     by: Option<String>,
     now: Moment,
 ) -> Result<(StatusList, Line), AuthorityError> {
+    book.require_key(key)?;
+    let issuer = book.roots.newest().name();
+    sign(book, key, issuer, scope, by, now)
+}
+
+/// The same with an earlier root's key, for whoever knows no later one. Nothing is cut off with it: the link to the next root would be,
+/// too, where only this list is known.
+pub(crate) fn publish_under(
+    book: &mut Book,
+    key: &mut dyn Signer,
+    now: Moment,
+) -> Result<(StatusList, Line), AuthorityError> {
+    let public = key.public_key();
+    let of = |root: &&Root| root.certificate.claims().key == public;
+    let issuer = book.roots.iter().find(of).map(Root::name);
+    let issuer = issuer.ok_or_else(|| AuthorityError::RolledOver(book.roots.newest().name()))?;
+    sign(book, key, issuer, Scope::Revoked, None, now)
+}
+
+fn sign(
+    book: &mut Book,
+    key: &mut dyn Signer,
+    issuer: Name,
+    scope: Scope,
+    by: Option<String>,
+    now: Moment,
+) -> Result<(StatusList, Line), AuthorityError> {
     let (min_epoch, revoked) = match scope {
         Scope::Revoked => (Some(book.min_epoch()), book.cut_off.clone()),
         Scope::Everything => (book.min_epoch().checked_add(1), BTreeSet::new()),
     };
     let min_epoch = min_epoch.ok_or(RevocationRefused::UsedUp)?;
     let sequence = book.next_sequence().ok_or(RevocationRefused::UsedUp)?;
-    book.require_key(key)?;
     let fields = StatusListFields {
-        issuer: book.roots.newest().name(),
+        issuer,
         sequence,
         min_epoch,
         date: now.day(),

@@ -293,6 +293,101 @@ fn without_the_right_keys_there_is_no_roll_over() {
     assert_eq!(bench.reopen().authority.root(), &root);
 }
 
+/// §13: a list is good wherever its signer is known. Both are in one sequence, so whoever knows both roots ends with the newest's.
+#[test]
+fn an_earlier_root_still_signs_lists_for_those_who_know_no_other() {
+    let mut bench = Bench::new();
+    bench.certify(Role::Terminal, "ZZTALLYTERM00001");
+    let now = at(bench.now);
+    bench
+        .authority
+        .revoke(&name("ZZTALLYTERM00001"), "lost", now)
+        .unwrap();
+    let first = bench.authority.root().clone();
+    let mut old = bench.authority.unlock(&bench.folder(), PASSPHRASE).unwrap();
+    roll_over(&mut bench, SECOND);
+    let mut stranger = Bench::drawn_from(support::Tape(1_000_000));
+    let refused = bench.authority.publish_under(stranger.key.as_mut(), now);
+    assert!(matches!(refused, Err(AuthorityError::RolledOver(_))));
+    let head = bench.authority.head().unwrap();
+    let earlier = bench.authority.publish_under(old.as_mut(), now).unwrap();
+    assert_eq!(
+        bench.authority.head().unwrap(),
+        head,
+        "heads are the new root's"
+    );
+    let newest = bench
+        .authority
+        .publish(bench.key.as_mut(), Scope::Revoked, now)
+        .unwrap();
+    let roots =
+        [first, bench.authority.root().clone()].map(|root| Anchor::trust_root(&root).unwrap());
+    let [under_first, under_second] = roots.each_ref();
+    earlier.verify(&[under_first]).unwrap();
+    assert!(earlier.verify(&[under_second]).is_err());
+    newest.verify(&[under_second]).unwrap();
+    assert_eq!(earlier.claims().revoked, newest.claims().revoked);
+    assert_eq!(earlier.claims().revoked.len(), 1);
+    let sequences = (earlier.claims().sequence, newest.claims().sequence);
+    assert_eq!(sequences, (1, 2));
+    let audit = bench.reopen().authority.audit().unwrap();
+    assert_eq!((audit.roots, audit.lists), (2, 2));
+}
+
+/// The rules of a roll-over are checked again from the lines alone.
+#[test]
+fn a_roll_over_line_with_another_root_or_link_is_found() {
+    let mut bench = Bench::new();
+    let made = roll_over(&mut bench, SECOND);
+    let mut other = Bench::drawn_from(support::Tape(1_000_000));
+    let theirs = roll_over(&mut other, SECOND);
+    let place = bench.folder().join("authority.db");
+    let hex = |certificate: &Certificate| -> String {
+        let bytes = certificate.encoded().iter();
+        bytes.map(|byte| format!("{byte:02x}")).collect()
+    };
+    let (link, their_link) = (made.link.unwrap(), theirs.link.unwrap());
+    // Our link as a stranger would sign it: everything in it is right but the signature.
+    let stranger = PrivateKey::from_scalar(&[9; 32]).unwrap();
+    let fields = link.claims().clone();
+    let signature = stranger.sign(&fields.encode_body());
+    let forged = Certificate::assemble(fields, signature);
+    let good: String = bench.authority.lines(2, 1).unwrap().remove(0);
+    for (from, to, expected) in [
+        (
+            &link,
+            &forged,
+            "line 2, root ZZTALLYROOT00002: the signature is wrong",
+        ),
+        (
+            &link,
+            &their_link,
+            "line 2: it contradicts what came before: the link does not lead from the last root to the new one",
+        ),
+        (
+            &made.certificate,
+            &theirs.certificate,
+            "line 2: it contradicts what came before: the root certificate is for another name or key",
+        ),
+    ] {
+        let changed = good.replace(&hex(from), &hex(to));
+        assert_ne!(changed, good);
+        let hand = rusqlite::Connection::open(&place).unwrap();
+        let write = "UPDATE lines SET entry = ?1 WHERE sequence = 2";
+        hand.execute(write, [&changed]).unwrap();
+        assert_eq!(bench.authority.audit().unwrap_err().to_string(), expected);
+        hand.execute(write, [&good]).unwrap();
+        bench.authority.audit().unwrap();
+    }
+    let hand = rusqlite::Connection::open(&place).unwrap();
+    hand.execute("DELETE FROM roots WHERE line = 2", [])
+        .unwrap();
+    assert_eq!(
+        bench.authority.audit().unwrap_err().to_string(),
+        "the record of the roots says something else than the ledger"
+    );
+}
+
 /// Has the right public key, and signs so many times before its token is away.
 struct Failing {
     key: PrivateKey,

@@ -105,6 +105,15 @@ pub enum Verb {
         /// Cut off every certificate issued so far: the minimum epoch rises, and all must be certified again
         #[arg(long)]
         cut_off_all: bool,
+        /// Sign a list with this earlier root's key first, for cards and terminals that know no later root
+        #[arg(long, value_name = "ROOT", requires = "also_out", conflicts_with_all = ["cut_off_all", "authority"])]
+        also_under: Option<String>,
+        /// Where to write the earlier root's list
+        #[arg(long, value_name = "FILE", requires = "also_under")]
+        also_out: Option<PathBuf>,
+        /// Read the passphrase of the earlier root's key, or its token's PIN, from this file [default: as for the newest]
+        #[arg(long, value_name = "FILE", requires = "also_under")]
+        also_passphrase_file: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArguments,
         #[command(flatten)]

@@ -217,8 +217,8 @@ fn first_key(desk: &Desk) -> PrivateKey {
 
 fn yesterday() -> Date {
     let today = SystemClock.today().unwrap();
-    let earlier = (1..=31).map(|days| Date::new(2026, 1, 1).unwrap().plus_days(days));
-    earlier.filter(|day| *day < today).last().unwrap()
+    let start = Date::new(2026, 1, 1).unwrap();
+    start.plus_days(today.days() - start.days() - 1)
 }
 
 fn names(roots: [&str; 2]) -> [Option<String>; 2] {
@@ -387,6 +387,40 @@ fn a_card_reaches_a_third_root_after_a_terminal_of_the_second_has_paired() {
     assert_eq!(link.claims().issuer.as_str(), support::ROOT);
     desk.run(&format!("export link:{} --out -", support::ROOT))
         .fails(1, "is the authority's first root");
+}
+
+/// An old terminal that nobody gives the link can be given a list of its own root; whoever knows both roots ends with the newest's.
+#[test]
+fn a_list_of_the_old_root_reaches_who_knows_no_other() {
+    let desk = Desk::with_authority();
+    terminal(&desk, "old");
+    let mut card = Card::new(&desk);
+    card.pairs_with(&desk, "old");
+    roll_over(&desk, SECOND);
+    desk.run("revoke ZZTALLYCARD00001 --reason lost --out list.pem --passphrase-file passphrase")
+        .succeeds();
+    let take = |file: &str, store: &str| {
+        let der = pem::decode(pem::STATUS_LIST, &desk.read(file)).unwrap();
+        let list = StatusList::decode(&der).unwrap();
+        let mut store = FileStore::open(desk.path(store)).unwrap();
+        let today = SystemClock.today().unwrap();
+        identity::take_status_list(&mut store, &own(), &list, today).map(|_| list)
+    };
+    assert!(take("list.pem", "old").is_err(), "it knows no such root");
+    card.knows(&desk, "old");
+    let line =
+        "status-list --out list.pem --also-out old.pem --passphrase-file passphrase --also-under";
+    desk.run(&format!("{line} {SECOND}"))
+        .fails(1, "is no earlier root of this authority");
+    desk.run(&format!("{line} {}", support::ROOT)).succeeds();
+    take("old.pem", "old").unwrap();
+    card.is_no_match_for(&desk, "old");
+    terminal(&desk, "new");
+    let (earlier, newest) = (
+        take("old.pem", "new").unwrap(),
+        take("list.pem", "new").unwrap(),
+    );
+    assert!(earlier.claims().sequence < newest.claims().sequence);
 }
 
 #[test]

@@ -16,6 +16,10 @@ pub enum Replaced {
 /// One event. Names are never given twice; the last five characters of a name are its serial number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is made, written and dropped; nobody keeps many"
+)]
 pub enum Event {
     /// The authority came into being: the first line, and only the first.
     Root {

@@ -14,7 +14,7 @@ mod rollover;
 mod terminal;
 mod verify;
 
-use crate::cli::{Arguments, CaVerb, Verb};
+use crate::cli::{Arguments, CaVerb, OutputArguments, PassphraseArguments, Verb};
 use crate::failure::Failure;
 
 /// Does what was asked.
@@ -53,9 +53,26 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         } => revoke::revoke(arguments, name, reason, output, passphrase),
         Verb::StatusList {
             cut_off_all,
+            also_under,
+            also_out,
+            also_passphrase_file,
             output,
             passphrase,
-        } => revoke::publish(arguments, *cut_off_all, output, passphrase),
+        } => {
+            if let (Some(root), Some(out)) = (also_under, also_out) {
+                let secret = also_passphrase_file.as_ref();
+                let secret = secret.or(passphrase.passphrase_file.as_ref()).cloned();
+                let output = OutputArguments {
+                    out: out.clone(),
+                    format: output.format,
+                };
+                let passphrase = PassphraseArguments {
+                    passphrase_file: secret,
+                };
+                revoke::publish_under(&folder()?, root, &output, &passphrase)?;
+            }
+            revoke::publish(arguments, *cut_off_all, output, passphrase)
+        }
         Verb::Log(verb) => log::run(folder, verb, style),
     }
 }
