@@ -137,7 +137,7 @@ impl Authority {
     ) -> Result<SignedTreeHead, AuthorityError> {
         crate::authority::refuse_behind(book, now)?;
         let root = self.root_at(book.lines())?;
-        head_over(book, root, key).map_err(Into::into)
+        head_over(book, root, key)
     }
 
     /// The newest head, if it is over at least `size` lines.

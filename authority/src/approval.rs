@@ -128,8 +128,12 @@ pub(crate) fn approve(
         approves: Some(request),
     };
     let fields = asked.request.fields().clone();
-    if book.root.claims().until < now.day() {
+    let root = book.roots.newest().certificate.claims();
+    if root.until < now.day() {
         return Err(Refused::RootExpired.into());
+    }
+    if fields.issuer != root.holder {
+        return Err(Refused::Issuer(fields.issuer).into()); // there was a roll-over while it waited
     }
     Ok(issue::sign(book, key, &fields, &grant, by, now)?.1)
 }
@@ -195,7 +199,7 @@ impl Book {
         let fields = request.fields();
         if (&fields.nonce, fields.role, fields.holder) != (nonce, *role, *holder)
             || KeyId::of(&fields.key) != *key_id
-            || fields.issuer != self.root.claims().holder
+            || fields.issuer != self.roots.newest().name()
         {
             return Err("the request is for another holder, role or key");
         }

@@ -6,6 +6,7 @@ use crate::approval::Asked;
 use crate::authority::Authority;
 use crate::book::{Book, Gained, Holder};
 use crate::ledger::{Event, Fault, Line};
+use crate::roots::{Root, Roots, follow};
 use crate::store::{StoreError, StoredNodes};
 use crate::tree::{self, Hash, MemoryNodes, SignedTreeHead};
 use apdu::certificate::{
@@ -21,6 +22,8 @@ const PAGE: u32 = 1_000;
 pub struct Audit {
     /// Lines of the ledger.
     pub lines: u64,
+    /// Roots, each but the first linked by the one before.
+    pub roots: u64,
     /// Certificates whose signatures verify.
     pub certificates: u64,
     /// Status lists whose signatures verify.
@@ -71,6 +74,9 @@ pub enum Finding {
     /// The signed head is not over these lines, or not signed by this authority.
     #[error("the signed head over {0} lines is not of this ledger")]
     Head(u64),
+    /// The ledger is of another authority than the one that is trusted.
+    #[error("{0} is none of the ledger's roots")]
+    Stranger(Name),
     /// A record says something else than the ledger.
     #[error("the record of {0} says something else than the ledger")]
     Record(String),
@@ -84,7 +90,8 @@ impl Authority {
     pub fn audit(&mut self) -> Result<Audit, Finding> {
         let said = self.store.size()?;
         let newest = self.store.head(0)?;
-        let mut lines = LineAudit::new(self.root.clone(), newest.into_iter().collect());
+        let trusted = self.roots.newest().certificate.clone();
+        let mut lines = LineAudit::new(trusted, newest.into_iter().collect());
         while lines.lines() < said {
             let texts = self.store.lines(lines.lines() + 1, PAGE)?;
             if texts.is_empty() {
@@ -137,6 +144,10 @@ impl Authority {
             let holder = asked.holder();
             return Err(Finding::Record(format!("the request for {holder}")));
         }
+        let roots = self.store.roots()?;
+        if book.map(|book| &book.roots) != Some(&roots) {
+            return Err(Finding::Record("the roots".into()));
+        }
         let list = book.and_then(|book| book.list.clone());
         if self.store.status_list()? != list {
             return Err(Finding::Record("the status list".into()));
@@ -175,23 +186,30 @@ impl Authority {
 /// A check of the ledger from its lines alone: each follows from those before by the authority's own rules, every signature
 /// verifies, and heads are over exactly these lines. Memory grows with the number of holders.
 pub struct LineAudit {
-    root: Certificate,
-    /// Heads, and whether the lines were seen to lead to each.
+    /// A root that must be among the ledger's.
+    trusted: Certificate,
+    /// Heads, and whether the lines were seen to lead to each, under the root in force there.
     heads: Vec<(SignedTreeHead, bool)>,
     replay: Replay,
+    seen: Seen,
+}
+
+/// Signatures that were verified.
+#[derive(Default)]
+struct Seen {
+    roots: u64,
     certificates: u64,
     lists: u64,
 }
 
 impl LineAudit {
-    /// Begins a check under a root certificate that is trusted. Of `heads`, the first is the newest.
-    pub fn new(root: Certificate, heads: Vec<SignedTreeHead>) -> Self {
+    /// Begins a check under a root certificate that is trusted: one of the authority's roots. Of `heads`, the first is the newest.
+    pub fn new(trusted: Certificate, heads: Vec<SignedTreeHead>) -> Self {
         Self {
-            root,
+            trusted,
             heads: heads.into_iter().map(|head| (head, false)).collect(),
             replay: Replay::default(),
-            certificates: 0,
-            lists: 0,
+            seen: Seen::default(),
         }
     }
 
@@ -212,10 +230,16 @@ impl LineAudit {
         };
         let line = Line::read(text).map_err(wrong)?;
         self.replay.enter(&line).map_err(wrong)?;
-        self.judge(&line)?;
+        let Some(book) = &self.replay.book else {
+            return Err(wrong(Fault::Place));
+        };
+        judge(&line, &book.roots, &mut self.seen)?;
         for (head, seen) in &mut self.heads {
             if head.head.size == number {
-                *seen = Some(head.head.root) == self.replay.root();
+                let root = book.roots.newest(); // the one that was in force
+                *seen = Some(head.head.root) == self.replay.root()
+                    && head.head.issuer == root.name()
+                    && head.verify(&root.certificate.claims().key).is_ok();
             }
         }
         Ok(())
@@ -224,70 +248,88 @@ impl LineAudit {
     /// Ends the check after the last line: every head must have been met on the way, and be signed by this authority.
     ///
     /// # Errors
-    /// [`Finding::Head`]; [`Finding::Tree`] when there was no line at all.
+    /// [`Finding::Head`]; [`Finding::Tree`] when there was no line at all; [`Finding::Stranger`] when the trusted root is none of the
+    /// ledger's.
     pub fn finish(self) -> Result<Audit, Finding> {
         self.end().map(|(audit, _)| audit)
     }
 
     fn end(self) -> Result<(Audit, Option<Book>), Finding> {
-        let claims = self.root.claims();
-        for (head, seen) in &self.heads {
-            let ours = head.head.issuer == claims.holder && head.verify(&claims.key).is_ok();
-            if !seen || !ours {
-                return Err(Finding::Head(head.head.size));
-            }
+        if let Some((head, _)) = self.heads.iter().find(|(_, seen)| !seen) {
+            return Err(Finding::Head(head.head.size));
         }
         let lines = self.lines();
+        let (Some(book), Some(root)) = (self.replay.book.as_ref(), self.replay.root()) else {
+            return Err(Finding::Tree(lines));
+        };
+        let trusted = self.trusted.claims().holder;
+        if book.roots.named(&trusted).map(|root| &root.certificate) != Some(&self.trusted) {
+            return Err(Finding::Stranger(trusted));
+        }
         let audit = Audit {
             lines,
-            certificates: self.certificates,
-            lists: self.lists,
-            root: self
-                .replay
-                .root()
-                .filter(|_| lines > 0)
-                .ok_or(Finding::Tree(lines))?,
+            roots: self.seen.roots,
+            certificates: self.seen.certificates,
+            lists: self.seen.lists,
+            root,
             head: self.heads.into_iter().next().map(|(head, _)| head),
         };
         Ok((audit, self.replay.book))
     }
+}
 
-    fn judge(&mut self, line: &Line) -> Result<(), Finding> {
-        let wrong = |what: String| {
-            let line = line.sequence;
-            move |refusal| Finding::Signature {
-                line,
-                what,
-                refusal,
-            }
-        };
-        let anchor = Anchor::trust_root(&self.root).map_err(wrong("the root".into()))?;
-        match &line.event {
-            Event::Root { certificate, .. } if *certificate != self.root => {
-                Err(wrong("the root".into())(Refusal::Issuer))
-            }
-            Event::Issued { certificate, .. } => {
-                let claims = certificate.claims();
-                let expected = Expectations {
-                    role: claims.role,
-                    validity: Validity::Today(claims.from),
-                    min_epoch: 0,
-                    revoked: None,
-                };
-                ProvenCertificate::verify(certificate.clone(), &[&anchor], &expected)
-                    .map_err(wrong(claims.holder.to_string()))?;
-                self.certificates += 1;
-                Ok(())
-            }
-            Event::List { sequence, list, .. } => {
-                list.verify(&[&anchor])
-                    .map_err(wrong(format!("status list {sequence}")))?;
-                self.lists += 1;
-                Ok(())
-            }
-            _ => Ok(()),
+/// Verifies the signatures in a line. The roots are those after it.
+fn judge(line: &Line, roots: &Roots, seen: &mut Seen) -> Result<(), Finding> {
+    let wrong = |what: String| {
+        let line = line.sequence;
+        move |refusal| Finding::Signature {
+            line,
+            what,
+            refusal,
         }
+    };
+    let anchor =
+        |root: &Root| Anchor::restored(&root.certificate).map_err(wrong(root.name().to_string()));
+    match &line.event {
+        Event::Root { certificate, .. } => {
+            Anchor::trust_root(certificate).map_err(wrong("the root".into()))?;
+            seen.roots += 1;
+        }
+        Event::Rollover {
+            holder,
+            certificate,
+            link,
+            ..
+        } => {
+            let known = roots.before().ok_or(Refusal::Issuer);
+            known
+                .and_then(|known| follow(&known.certificate, certificate, link))
+                .map_err(wrong(format!("root {holder}")))?;
+            seen.roots += 1;
+        }
+        Event::Issued { certificate, .. } => {
+            let claims = certificate.claims();
+            let expected = Expectations {
+                role: claims.role,
+                validity: Validity::Today(claims.from),
+                min_epoch: 0,
+                revoked: None,
+            };
+            let anchor = anchor(roots.newest())?;
+            ProvenCertificate::verify(certificate.clone(), &[&anchor], &expected)
+                .map_err(wrong(claims.holder.to_string()))?;
+            seen.certificates += 1;
+        }
+        Event::List { sequence, list, .. } => {
+            let anchors: Result<Vec<Anchor>, Finding> = roots.iter().map(anchor).collect();
+            let anchors = anchors?;
+            list.verify(&anchors.iter().collect::<Vec<_>>())
+                .map_err(wrong(format!("status list {sequence}")))?;
+            seen.lists += 1;
+        }
+        _ => {}
     }
+    Ok(())
 }
 
 /// The ledger once more, from its first line.

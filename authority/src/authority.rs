@@ -2,13 +2,14 @@
 
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
-use crate::custody::{CustodyError, Signer};
+use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::issue::{self, Application};
 use crate::job::{self, Job, Task};
 use crate::ledger::Line;
 use crate::moment::Moment;
 use crate::order::{self, Challenge, Order};
+use crate::roots::Roots;
 use crate::status::{self, RevocationRefused, Scope};
 use crate::store::{Needs, Store, StoreError};
 use crate::tree::{Hash, SignedTreeHead, TreeHead};
@@ -18,7 +19,7 @@ use apdu::crypto::Entropy;
 /// An open authority.
 pub struct Authority {
     pub(crate) store: Box<dyn Store>,
-    pub(crate) root: Certificate,
+    pub(crate) roots: Roots,
 }
 
 impl Authority {
@@ -27,8 +28,8 @@ impl Authority {
     /// # Errors
     /// [`StoreError::Absent`] in an empty store; otherwise what the store says.
     pub fn new(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
-        let root = store.root()?;
-        Ok(Self { store, root })
+        let roots = store.roots()?;
+        Ok(Self { store, roots })
     }
 
     /// Does tasks in one durable step: when this returns, every line that it gives is on the medium.
@@ -60,7 +61,7 @@ impl Authority {
     }
 
     /// One change of the ledger. If `work` fails, nothing of it stays.
-    fn step<T>(
+    pub(crate) fn step<T>(
         &mut self,
         needs: &Needs,
         mut key: Option<&mut dyn Signer>,
@@ -191,9 +192,39 @@ impl Authority {
         })
     }
 
-    /// The root certificate.
+    /// Signs the next status list with an earlier root's key, for terminals and cards that know no later root. Publish one of the newest
+    /// root after it: whoever knows both takes the higher number.
+    ///
+    /// # Errors
+    /// [`AuthorityError::RolledOver`] for a key of no root; otherwise as [`publish`](Self::publish).
+    pub fn publish_under(
+        &mut self,
+        earlier: &mut dyn Signer,
+        now: Moment,
+    ) -> Result<StatusList, AuthorityError> {
+        self.step(&Needs::default(), Some(earlier), now, |book, key| {
+            let key = key.ok_or(AuthorityError::KeyNeeded)?;
+            Ok(status::publish_under(book, key, now)?.0)
+        })
+    }
+
+    /// The certificate of the newest root, as of the opening or of the last [`look_again`](Self::look_again).
     pub fn root(&self) -> &Certificate {
-        &self.root
+        &self.roots.newest().certificate
+    }
+
+    /// All roots, as of the same time.
+    pub fn roots(&self) -> &Roots {
+        &self.roots
+    }
+
+    /// Reads the roots again: another process may have rolled over.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn look_again(&mut self) -> Result<&Roots, StoreError> {
+        self.roots = self.store.roots()?;
+        Ok(&self.roots)
     }
 
     /// Up to `count` holders after `after`, by name.
@@ -269,9 +300,10 @@ pub(crate) fn head_over(
     book: &Book,
     root: Hash,
     key: &mut dyn Signer,
-) -> Result<SignedTreeHead, CustodyError> {
+) -> Result<SignedTreeHead, AuthorityError> {
+    book.require_key(key)?;
     let head = TreeHead {
-        issuer: book.root.claims().holder,
+        issuer: book.roots.newest().name(),
         time: book.last_time,
         size: book.lines(),
         root,

@@ -1,7 +1,10 @@
 //! What follows from the ledger, as far as one change looks at it. Every new line passes through here before it is written.
 
 use crate::approval::Asked;
+use crate::custody::Signer;
+use crate::error::AuthorityError;
 use crate::ledger::{Event, Fault, Line, Replaced};
+use crate::roots::{Root, Roots, links};
 use crate::store::{Done, Token};
 use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -42,8 +45,8 @@ pub struct Given {
 /// The records that one change looks at, and what it adds to them.
 #[derive(Clone)]
 pub struct Book {
-    /// The root certificate.
-    pub(crate) root: Certificate,
+    /// The roots.
+    pub(crate) roots: Roots,
     /// Lines before this change.
     pub(crate) size: u64,
     /// Time of the last line, Unix seconds.
@@ -73,6 +76,8 @@ pub struct Book {
 #[derive(Clone, Default)]
 pub struct Gained {
     pub(crate) lines: Vec<Line>,
+    /// Roots that are new.
+    pub(crate) roots: Vec<Root>,
     /// Holders that are new or different.
     pub(crate) holders: BTreeSet<Name>,
     /// Challenges that are new or were used.
@@ -99,15 +104,16 @@ impl Book {
         if !claims.is_root() || claims.holder != *holder || certificate.key_id() != *key_id {
             return Err("the root certificate is of another authority");
         }
-        Ok(Self::empty(certificate.clone(), 1, first.time))
+        let roots = Roots::first(certificate.clone());
+        Ok(Self::empty(roots, 1, first.time))
     }
 
-    /// A book in which nothing is known yet but the root.
-    pub(crate) fn empty(root: Certificate, size: u64, last_time: u64) -> Self {
-        let claims = root.claims();
+    /// A book in which nothing is known yet but the roots.
+    pub(crate) fn empty(roots: Roots, size: u64, last_time: u64) -> Self {
+        let point = |root: &Root| (root.certificate.claims().key.to_compressed(), root.name());
         Self {
-            points: HashMap::from([(claims.key.to_compressed(), claims.holder)]),
-            root,
+            points: roots.iter().map(point).collect(),
+            roots,
             size,
             last_time,
             list: None,
@@ -165,6 +171,19 @@ impl Book {
     fn apply(&mut self, line: &Line) -> Result<(), &'static str> {
         match &line.event {
             Event::Root { .. } => Err("a second root"),
+            Event::Rollover {
+                holder,
+                key_id,
+                certificate,
+                link,
+            } => {
+                let claims = certificate.claims();
+                if !claims.is_root() || claims.holder != *holder || certificate.key_id() != *key_id
+                {
+                    return Err("the root certificate is for another name or key");
+                }
+                self.enter_root(certificate, link, line.sequence)
+            }
             Event::Challenge {
                 nonce,
                 role,
@@ -262,16 +281,47 @@ impl Book {
         Ok(())
     }
 
+    fn enter_root(
+        &mut self,
+        certificate: &Certificate,
+        link: &Certificate,
+        line: u64,
+    ) -> Result<(), &'static str> {
+        if !links(link, &self.roots.newest().certificate, certificate) {
+            return Err("the link does not lead from the last root to the new one");
+        }
+        let claims = certificate.claims();
+        if claims.epoch != self.min_epoch() || link.claims().epoch != self.min_epoch() {
+            return Err("the new root has another epoch");
+        }
+        if self.is_given(&claims.holder) || self.asked_names.contains(&claims.holder) {
+            return Err("the name was given before");
+        }
+        let point = claims.key.to_compressed();
+        if self.points.contains_key(&point) || self.asked_points.contains_key(&point) {
+            return Err("the key was certified before");
+        }
+        self.points.insert(point, claims.holder);
+        let root = Root {
+            certificate: certificate.clone(),
+            link: Some(link.clone()),
+            line,
+        };
+        self.gained.roots.push(root.clone());
+        self.roots.push(root);
+        Ok(())
+    }
+
     /// What every new certificate must fulfil. Nothing is changed.
     fn permit(&self, certificate: &Certificate) -> Result<(), &'static str> {
         let claims = certificate.claims();
-        if claims.issuer != self.root.claims().holder {
+        if claims.issuer != self.roots.newest().name() {
             return Err("the certificate is of another authority");
         }
         if claims.epoch != self.min_epoch() {
             return Err("the certificate has another epoch");
         }
-        if self.holders.contains_key(&claims.holder) {
+        if self.is_given(&claims.holder) {
             return Err("the name was given before");
         }
         match self.points.contains_key(&claims.key.to_compressed()) {
@@ -288,7 +338,7 @@ impl Book {
         holder: &Name,
         replaces: Option<Replaced>,
     ) -> Result<(), &'static str> {
-        if self.holders.contains_key(holder) || self.asked_names.contains(holder) {
+        if self.is_given(holder) || self.asked_names.contains(holder) {
             return Err("the name was given or asked for before");
         }
         let given = self
@@ -333,7 +383,7 @@ impl Book {
         list: &StatusList,
     ) -> Result<(), &'static str> {
         let claims = list.claims();
-        if claims.issuer != self.root.claims().holder {
+        if self.roots.named(&claims.issuer).is_none() {
             return Err("the list is of another authority");
         }
         if (claims.sequence, claims.min_epoch) != (sequence, min_epoch) {
@@ -361,9 +411,28 @@ impl Book {
         last.checked_add(1)
     }
 
-    /// The highest serial number that was ever planned or given under a prefix.
+    /// The highest serial number that was ever planned or given under a prefix, to a holder or to a root.
     pub(crate) fn highest(&self, prefix: &str) -> u32 {
-        self.serials.get(prefix).copied().unwrap_or(0)
+        let names = self.roots.iter().map(Root::name);
+        let serial =
+            |name: Name| counted(&name).and_then(|(of, serial)| (of == prefix).then_some(serial));
+        let of_roots = names.filter_map(serial).max().unwrap_or(0);
+        let planned = self.serials.get(prefix).copied().unwrap_or(0);
+        planned.max(of_roots)
+    }
+
+    /// Whether a root or a holder has this name.
+    pub(crate) fn is_given(&self, name: &Name) -> bool {
+        self.roots.named(name).is_some() || self.holders.contains_key(name)
+    }
+
+    /// Everything is signed with the newest root's key.
+    pub(crate) fn require_key(&self, key: &dyn Signer) -> Result<(), AuthorityError> {
+        let root = self.roots.newest();
+        match key.public_key() == root.certificate.claims().key {
+            true => Ok(()),
+            false => Err(AuthorityError::RolledOver(root.name())),
+        }
     }
 }
 

@@ -6,8 +6,10 @@ use crate::custody::CustodyError;
 use crate::issue::Refused;
 use crate::ledger::Fault;
 use crate::order::OrderRefused;
+use crate::rollover::RolloverRefused;
 use crate::status::RevocationRefused;
 use crate::store::StoreError;
+use apdu::certificate::Name;
 use apdu::crypto::EntropyError;
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +32,14 @@ pub enum AuthorityError {
     /// The authority's key is needed and was not given.
     #[error("this needs the authority's key")]
     KeyNeeded,
+    /// The key is an earlier root's, or none of ours.
+    #[error(
+        "the authority's root is {0}, and this is not its key; after a roll-over, start what runs with the new root's key"
+    )]
+    RolledOver(Name),
+    /// The roll-over is against policy.
+    #[error(transparent)]
+    Rollover(#[from] RolloverRefused),
     /// A client used its word for a request again, for another one.
     #[error("this idempotency key was used before for another request; take a new one")]
     TokenReused,

@@ -1,4 +1,4 @@
-//! An authority in a folder: `root.cvcert`, `key.pem` or `key.uri`, `authority.db`.
+//! An authority in a folder: `root.cvcert`, `key.pem` or `key.uri`, `authority.db`; for each later root `key-NAME.pem` or `key-NAME.uri`.
 
 use crate::authority::{Authority, head_over};
 use crate::book::Book;
@@ -6,6 +6,7 @@ use crate::custody::{Custody, CustodyError, NewKey, Signer, create_private};
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Line};
 use crate::moment::{Moment, last_day};
+use crate::roots::{Root, Roots};
 use crate::store::{Store, sqlite};
 use apdu::certificate::{Certificate, CertificateFields, Name, Role};
 use apdu::crypto::Entropy;
@@ -15,7 +16,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// The root certificate's file, DER.
+/// The first root certificate's file, DER.
 pub const ROOT_FILE: &str = "root.cvcert";
 /// The store's file.
 pub const STORE_FILE: &str = "authority.db";
@@ -84,19 +85,33 @@ impl Authority {
         File::open(&path)
             .and_then(|file| file.take(4_096).read_to_end(&mut root))
             .map_err(|error| failed(&path, error))?;
-        if root != authority.root.encoded() {
-            return Err(AuthorityError::RootFile(path));
+        // The first root, for good: a roll-over leaves this file alone, so it cannot be caught between two.
+        match authority.roots.at(1) {
+            Some(first) if first.certificate.encoded() == root => Ok(authority),
+            _ => Err(AuthorityError::RootFile(path)),
         }
-        Ok(authority)
     }
 
-    /// Opens the private key in `folder`: `secret` is the passphrase of its file, or the PIN of its token.
+    /// Opens the newest root's private key in `folder`: `secret` is the passphrase of its file, or the PIN of its token.
     ///
     /// # Errors
     /// [`CustodyError::Locked`] for a wrong passphrase or a damaged file, [`CustodyError::Loose`] when others may read it;
     /// [`CustodyError::Token`] for a wrong PIN, a missing token or a key that must not be used.
     pub fn unlock(&self, folder: &Path, secret: &[u8]) -> Result<Box<dyn Signer>, CustodyError> {
-        Custody::of(folder)?.unlock(secret, &self.root.claims().key)
+        self.unlock_of(self.roots.newest(), folder, secret)
+    }
+
+    /// The same for the key of any root.
+    ///
+    /// # Errors
+    /// As [`unlock`](Self::unlock).
+    pub fn unlock_of(
+        &self,
+        root: &Root,
+        folder: &Path,
+        secret: &[u8],
+    ) -> Result<Box<dyn Signer>, CustodyError> {
+        Custody::of_root(folder, root)?.unlock(secret, &root.certificate.claims().key)
     }
 }
 
@@ -164,10 +179,10 @@ pub fn found(
         certificate: root.clone(),
     };
     let first = Line::write(1, now.unix_seconds(), None, event)?;
-    let book = Book::empty(root, 1, now.unix_seconds());
+    let book = Book::empty(Roots::first(root.clone()), 1, now.unix_seconds());
     let head = head_over(&book, first.hash(), key)?; // a tree of one leaf: the leaf is its root
-    store.found(&first, &book.root, Some(&head))?;
-    Ok(book.root)
+    store.found(&first, &root, Some(&head))?;
+    Ok(root)
 }
 
 fn sync_folder(folder: &Path) -> Result<(), AuthorityError> {

@@ -135,7 +135,8 @@ pub(crate) fn sign(
     by: Option<String>,
     now: Moment,
 ) -> Result<(Certificate, Line), AuthorityError> {
-    let root = book.root.claims();
+    book.require_key(key)?;
+    let root = book.roots.newest().certificate.claims();
     let years = grant.years.unwrap_or(default_years(asked.role));
     let fields = CertificateFields {
         issuer: root.holder,
@@ -168,7 +169,7 @@ pub(crate) fn check(
     now: Moment,
 ) -> Result<Option<Replaced>, Refused> {
     let (asked, ordered) = (application.request.fields(), application.role);
-    let root = book.root.claims();
+    let root = book.roots.newest().certificate.claims();
     if root.until < now.day() {
         return Err(Refused::RootExpired);
     }
@@ -203,7 +204,7 @@ pub(crate) fn check(
             ordered: given.holder,
         });
     }
-    if book.holders.contains_key(&asked.holder) {
+    if book.is_given(&asked.holder) {
         return Err(Refused::KnownHolder(asked.holder));
     }
     if book.asked_names.contains(&asked.holder) {

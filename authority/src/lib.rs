@@ -6,6 +6,7 @@
 //! | [`Authority`] | an open authority: every job in one durable step; in a folder by `folder` |
 //! | [`job`] | what can be asked for, also many at once, and only once each |
 //! | [`clerk`] | many who ask at once, written together |
+//! | [`Roots`], `rollover` | the roots one after the other, and how the next one comes about |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `approval` | requests that wait until an operator says yes |
 //! | `status` | revocation and the signed status list |
@@ -20,6 +21,7 @@
 //! ```text
 //! order ──► challenge line ──► nonce leaves        (card or terminal makes key and request)
 //! request ──► checks ──► signature ──► issued line ──► certificate leaves          (or waits first: `approval`)
+//! roll-over ──► root and link signed ──► rollover line ──► root and link leave
 //! revocation ──► revoked line ──► list signed ──► list line ──► list leaves
 //! ```
 //!
@@ -40,6 +42,8 @@ pub mod job;
 pub mod ledger;
 mod moment;
 mod order;
+mod rollover;
+mod roots;
 #[cfg(feature = "serve")]
 pub mod server;
 mod status;
@@ -57,4 +61,6 @@ pub use folder::{ROOT_FILE, STORE_FILE, found};
 pub use issue::{Application, CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};
 pub use moment::Moment;
 pub use order::{CHALLENGE_LIFETIME, Challenge, NameOrder, Order, OrderRefused};
+pub use rollover::{NewRoot, RolloverRefused};
+pub use roots::{Root, Roots, follow};
 pub use status::{RevocationRefused, Scope};

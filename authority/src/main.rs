@@ -1,6 +1,8 @@
 //! The command `authority`: the certification authority as a network service.
 
+use apdu::certificate::Name;
 use apdu::crypto::EntropyError;
+use authority::custody::{KeyUri, NewKey, Pin};
 use authority::server::clients::{ClientRole, Register};
 use authority::server::config::{Config, FILE_KEY, PREFIX, SETTINGS, Values};
 use authority::server::identity::Identity;
@@ -8,7 +10,7 @@ use authority::server::ledger_desk::LedgerDesk;
 use authority::server::listen::Running;
 use authority::server::{Clock, Service};
 use authority::store::{copy, postgres, sqlite};
-use authority::{Authority, EnrolmentCode, STORE_FILE};
+use authority::{Authority, EnrolmentCode, Moment, NewRoot, ROOT_YEARS, STORE_FILE};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use getrandom::SysRng;
 use std::error::Error;
@@ -66,6 +68,30 @@ fn command() -> Command {
             Command::new("move").about("Copy the folder's ledger to an empty PostgreSQL store"),
         )
         .subcommand(
+            Command::new("rollover")
+                .about("Give the authority a next root, linked by the one it has; stop the service before")
+                .arg(text("name", "The new root's name, never given before"))
+                .arg(
+                    Arg::new("years")
+                        .long("years")
+                        .value_parser(value_parser!(u8).range(1..=50))
+                        .help("Years the new root is good for; 15 without"),
+                )
+                .arg(
+                    Arg::new("key")
+                        .long("key")
+                        .value_name("URI")
+                        .help("Make the new key on a token (RFC 7512); the URI's pin-source is its PIN's file. Without: in a file, under the old key's passphrase"),
+                )
+                .arg(
+                    Arg::new("existing-key")
+                        .long("existing-key")
+                        .action(ArgAction::SetTrue)
+                        .requires("key")
+                        .help("The new key was made on the token before"),
+                ),
+        )
+        .subcommand(
             Command::new("enrol")
                 .about("Print a one-time code by which a station or an operator becomes a client")
                 .arg(text("role", "What it may do").value_parser(["station", "operator"]))
@@ -93,6 +119,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "serve" => serve(&config),
         "enrol" => enrol(&config, inner),
         "move" => relocate(&config),
+        "rollover" => roll_over(&config, inner),
         _ => {
             print!("{}", values.show(inner.get_flag("origin")));
             Ok(())
@@ -152,7 +179,8 @@ fn open(config: &Config) -> Result<Authority, Failure> {
         return Ok(home);
     };
     let elsewhere = Authority::new(postgres::open(&address(file)?, PATIENCE)?)?;
-    match elsewhere.root().encoded() == home.root().encoded() {
+    // The folder's own store is not used any more and may not know of later roots.
+    match elsewhere.roots().at(1) == home.roots().at(1) {
         true => Ok(elsewhere),
         false => Err(format!(
             "{}: the store is of another authority than {}",
@@ -174,6 +202,43 @@ fn relocate(config: &Config) -> Result<(), Failure> {
     let lines = copy(home.as_mut(), away.as_mut())?;
     println!("{lines} lines are in the new store; serve it with the same --store-file");
     eprintln!("authority: the folder's own store stays as it is; do not issue from it any more");
+    Ok(())
+}
+
+/// The next root of the authority in the store that the settings name; keys are in the folder.
+fn roll_over(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
+    let name = arguments
+        .get_one::<String>("name")
+        .and_then(|text| Name::new(text));
+    let wish = NewRoot {
+        name: name.ok_or("--name is 8 to 16 capital letters and digits, two letters first")?,
+        years: arguments.get_one("years").copied().unwrap_or(ROOT_YEARS),
+    };
+    let now = Moment::from_unix_seconds(now()).ok_or("this computer's clock is wrong")?;
+    let uri = arguments.get_one::<String>("key");
+    let uri = uri.map(|text| KeyUri::parse(text)).transpose()?;
+    let mut authority = open(config)?;
+    let secret = passphrase(config)?;
+    let mut old = authority.unlock(&config.data, &secret)?;
+    let next = match &uri {
+        None => NewKey::File {
+            passphrase: &secret,
+        },
+        Some(uri) => NewKey::Token {
+            uri,
+            pin: match &uri.pin_source {
+                Some(path) => Pin::from_file(path)?,
+                None => return Err("name the PIN's file: pin-source=file:/path in the URI".into()),
+            },
+            existing: arguments.get_flag("existing-key"),
+        },
+    };
+    let folder = &config.data;
+    let made = authority.roll_over(folder, old.as_mut(), next, &wish, &mut SysRng, now)?;
+    println!("{} signs from line {} on", made.name(), made.line);
+    eprintln!(
+        "authority: back up the folder, and keep the old key; other machines' folders need the new key's file"
+    );
     Ok(())
 }
 

@@ -99,7 +99,7 @@ pub(crate) fn challenge(
     };
     let line = book.record(now.unix_seconds(), by, event)?;
     let challenge = Challenge {
-        issuer: book.root.claims().holder,
+        issuer: book.roots.newest().name(),
         holder,
         role: order.role,
         nonce,
@@ -160,7 +160,7 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Replaced>), OrderRef
         NameOrder::Exactly(name) if book.asked_names.contains(name) => {
             Err(OrderRefused::Asked(*name))
         }
-        NameOrder::Exactly(name) if book.root.claims().holder == *name => {
+        NameOrder::Exactly(name) if book.roots.named(name).is_some() => {
             Err(OrderRefused::OwnName(*name))
         }
         NameOrder::Exactly(name) => Ok((*name, None)),

@@ -5,6 +5,7 @@ use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Line};
 use crate::moment::Moment;
+use crate::roots::Root;
 use apdu::certificate::{Name, StatusList, StatusListFields};
 use apdu::identifier::MAX_REVOKED;
 use std::collections::BTreeSet;
@@ -77,10 +78,37 @@ pub(crate) fn is_reason(words: &str) -> bool {
     one_line && !words.trim().is_empty() && words.len() <= MAX_REASON
 }
 
-/// Signs the next status list: sequence + 1, dated today.
+/// Signs the next status list with the newest root's key: sequence + 1, dated today. It revokes holders under all roots.
 pub(crate) fn publish(
     book: &mut Book,
     key: &mut dyn Signer,
+    scope: Scope,
+    by: Option<String>,
+    now: Moment,
+) -> Result<(StatusList, Line), AuthorityError> {
+    book.require_key(key)?;
+    let issuer = book.roots.newest().name();
+    sign(book, key, issuer, scope, by, now)
+}
+
+/// The same with an earlier root's key, for whoever knows no later one. Nothing is cut off with it: the link to the next root would be,
+/// too, where only this list is known.
+pub(crate) fn publish_under(
+    book: &mut Book,
+    key: &mut dyn Signer,
+    now: Moment,
+) -> Result<(StatusList, Line), AuthorityError> {
+    let public = key.public_key();
+    let of = |root: &&Root| root.certificate.claims().key == public;
+    let issuer = book.roots.iter().find(of).map(Root::name);
+    let issuer = issuer.ok_or_else(|| AuthorityError::RolledOver(book.roots.newest().name()))?;
+    sign(book, key, issuer, Scope::Revoked, None, now)
+}
+
+fn sign(
+    book: &mut Book,
+    key: &mut dyn Signer,
+    issuer: Name,
     scope: Scope,
     by: Option<String>,
     now: Moment,
@@ -92,7 +120,7 @@ pub(crate) fn publish(
     let min_epoch = min_epoch.ok_or(RevocationRefused::UsedUp)?;
     let sequence = book.next_sequence().ok_or(RevocationRefused::UsedUp)?;
     let fields = StatusListFields {
-        issuer: book.root.claims().holder,
+        issuer,
         sequence,
         min_epoch,
         date: now.day(),

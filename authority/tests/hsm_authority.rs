@@ -6,7 +6,7 @@ mod token;
 
 use apdu::certificate::{Anchor, Expectations, ProvenCertificate, Role, Validity};
 use authority::custody::{Custody, CustodyError, NewKey, Pin, TokenError};
-use authority::{Authority, AuthorityError, NameOrder, Scope};
+use authority::{Authority, AuthorityError, NameOrder, NewRoot, Scope};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -144,6 +144,64 @@ fn an_authority_takes_a_key_that_is_there_only_on_purpose_and_only_a_good_one() 
                 assert!(!folder.exists(), "{object}: all or nothing");
             }
             init(&folder, "there", pin(), true).unwrap();
+        },
+    );
+}
+
+#[test]
+fn an_authority_rolls_over_to_a_key_on_a_token_and_to_another() {
+    alone(
+        "an_authority_rolls_over_to_a_key_on_a_token_and_to_another",
+        |tokens| {
+            tokens.with_root();
+            let mut bench = Bench::new(); // the first root's key is in a file
+            let folder = bench.folder();
+            make(
+                "loose",
+                2,
+                &[cryptoki::object::Attribute::Extractable(true)],
+            );
+            let mut roll = |bench: &mut Bench, root: &str, object: &str, existing: bool| {
+                let next = NewKey::Token {
+                    uri: &uri(object),
+                    pin: pin(),
+                    existing,
+                };
+                let wish = NewRoot {
+                    name: name(root),
+                    years: 15,
+                };
+                let (old, tape) = (bench.key.as_mut(), &mut bench.tape);
+                let now = at(bench.now);
+                bench
+                    .authority
+                    .roll_over(&folder, old, next, &wish, tape, now)
+            };
+            let second = "ZZTALLYROOT00002";
+            let refused = roll(&mut bench, second, "loose", true).map(drop);
+            let fault = TokenError::Key(authority::custody::KeyFault::Extractable);
+            assert_eq!(refusal(refused), fault);
+            assert_eq!(bench.authority.size().unwrap(), 1);
+            for (root, object) in [(second, "second"), ("ZZTALLYROOT00003", "third")] {
+                let refused = roll(&mut bench, root, object, true).map(drop);
+                assert_eq!(refusal(refused), TokenError::NoKey);
+                roll(&mut bench, root, object, false).unwrap();
+                let place = bench.folder();
+                bench.key = bench.authority.unlock(&place, PIN.as_bytes()).unwrap();
+                assert!(bench.key.describe().contains(object));
+            }
+            bench.certify(Role::Card, "ZZTALLYCARD00001");
+            // The key of each root is where it was.
+            let (place, roots) = (bench.folder(), bench.authority.roots().clone());
+            for (root, secret) in roots
+                .iter()
+                .zip([PASSPHRASE, PIN.as_bytes(), PIN.as_bytes()])
+            {
+                let key = bench.authority.unlock_of(root, &place, secret).unwrap();
+                assert!(key.public_key() == root.certificate.claims().key);
+            }
+            let audit = bench.authority.audit().unwrap();
+            assert_eq!((audit.roots, audit.certificates), (3, 1));
         },
     );
 }

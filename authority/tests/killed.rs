@@ -327,6 +327,38 @@ fn two_services_on_one_database_are_one_authority() {
         1,
         "the folder's own store is not used any more"
     );
+    // The root changes under both: with the old key neither signs on, and with the new one it is the same request still.
+    let rolled = Command::new(env!("CARGO_BIN_EXE_authority"))
+        .args(["rollover", "--name", "ZZTALLYROOT00002", "--data"])
+        .arg(one.ca())
+        .arg("--store-file")
+        .arg(&store)
+        .arg("--passphrase-file")
+        .arg(one.folder.path().join("passphrase"))
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&rolled.stdout);
+    assert_eq!(told, "ZZTALLYROOT00002 signs from line 4 on\n");
+    let wish = json!({ "role": "card", "name": { "next_of": "ZZBOTH" } });
+    let challenge = post(&second, "/v1/orders", "c", &wish).unwrap().json();
+    assert_eq!(challenge["issuer"], "ZZTALLYROOT00002");
+    let part = |part: &str| name(challenge[part].as_str().unwrap());
+    let nonce = bytes(&challenge["nonce"]).try_into().unwrap();
+    let key = PrivateKey::generate(&mut Tape(1 << 41)).unwrap();
+    let request = Request::create(part("issuer"), part("holder"), Role::Card, nonce, &key);
+    let wish = json!({ "request": text(request.encoded()), "role": "card" });
+    for client in [&first, &second] {
+        let told = client.send(
+            "/v1/requests",
+            &wish.to_string(),
+            &[("idempotency-key", "d"), JSON],
+        );
+        assert!(told.unwrap().is(503, "unavailable"));
+    }
+    one.kill();
+    let issued = post(&one.client(&card), "/v1/requests", "d", &wish).unwrap();
+    let issued = Certificate::decode(&bytes(&issued.json()["certificate"])).unwrap();
+    assert_eq!(issued.claims().issuer, name("ZZTALLYROOT00002"));
     drop(two);
 }
 

@@ -35,6 +35,7 @@ fn table() -> Vec<Row> {
         ("get", "/v1/metrics", "/v1/metrics", None, OPEN),
         ("get", "/v1/openapi.json", "/v1/openapi.json", None, OPEN),
         ("get", "/v1/root", "/v1/root", None, OPEN),
+        ("get", "/v1/roots", "/v1/roots", None, OPEN),
         ("get", "/v1/status-list", "/v1/status-list", None, OPEN),
         ("post", "/v1/enrol", "/v1/enrol", Some(json!({ "code": "", "csr": "" })), OPEN),
         ("post", "/v1/orders", "/v1/orders", Some(json!({ "role": "card", "name": { "next_of": "ZZCARD" } })), STATION),
@@ -136,7 +137,7 @@ fn a_path_or_method_that_is_not_served_is_a_problem_too() {
     for path in [
         "/",
         "/v1",
-        "/v1/roots",
+        "/v1/rootz",
         "/v1/root/",
         "/v2/root",
         "/v1/../v1/x",

@@ -10,12 +10,12 @@ use apdu::certificate::Role;
 use apdu::crypto::PrivateKey;
 use apdu::crypto::{Entropy, PublicKey};
 use authority::clerk::{Clerk, Machine};
-use authority::custody::{CustodyError, Signer};
+use authority::custody::{CustodyError, NewKey, Signer};
 use authority::job::{Job, Task};
 use authority::store::{Needs, Store, StoreError, Token, copy, sqlite};
 use authority::{
-    Application, Authority, AuthorityError, Challenge, Moment, NameOrder, Order, Scope, Verdict,
-    found,
+    Application, Authority, AuthorityError, Challenge, Moment, NameOrder, NewRoot, Order, Scope,
+    Verdict, found,
 };
 use std::collections::BTreeSet;
 use std::thread;
@@ -320,6 +320,30 @@ fn requests_wait_are_counted_and_decided_once(open: Open<'_>) {
     assert_eq!(authority.audit().unwrap().certificates, before + 1);
 }
 
+/// The last part, for the key of the suite is the old root's afterwards.
+fn a_roll_over_reaches_every_instance(open: Open<'_>) {
+    let [mut one, mut other] = [authority(open), authority(open)];
+    let folder = tempfile::tempdir().unwrap();
+    let next = NewKey::File {
+        passphrase: support::PASSPHRASE,
+    };
+    let wish = NewRoot {
+        name: name("ZZTALLYROOT00002"),
+        years: 15,
+    };
+    let (mut tape, now) = (Tape(888), at(START));
+    let made = one
+        .roll_over(folder.path(), &mut key(), next, &wish, &mut tape, now)
+        .unwrap();
+    assert_eq!(other.roots().iter().count(), 1, "not asked yet");
+    let late = other.publish(&mut key(), Scope::Revoked, now);
+    assert!(matches!(late, Err(AuthorityError::RolledOver(_))));
+    assert_eq!(*other.look_again().unwrap().newest(), made);
+    let mut new = other.unlock(folder.path(), support::PASSPHRASE).unwrap();
+    other.publish(new.as_mut(), Scope::Revoked, now).unwrap();
+    assert_eq!(authority(open).audit().unwrap().roots, 2);
+}
+
 /// All of it, in one order: each part finds what the one before left.
 fn suite(open: Open<'_>) {
     an_authority_is_founded_once(open);
@@ -328,6 +352,7 @@ fn suite(open: Open<'_>) {
     a_nonce_answered_on_one_instance_is_used_up_on_the_other(open);
     two_instances_issue_at_once_and_nothing_twice(open);
     requests_wait_are_counted_and_decided_once(open);
+    a_roll_over_reaches_every_instance(open);
 }
 
 #[test]
@@ -397,6 +422,7 @@ mod postgres {
         let root = name("ZZTALLYROOT00001");
         found(home.as_mut(), root, 15, &mut key(), at(START)).unwrap();
         everything_is_kept_and_proved(&|patience| sqlite::open(&path, patience));
+        a_roll_over_reaches_every_instance(&|patience| sqlite::open(&path, patience));
         let mut before = Authority::new(sqlite::open(&path, PATIENT).unwrap()).unwrap();
         before
             .order(&order("ZZUNSIGNED"), &mut Tape(4_000), at(START))

@@ -55,6 +55,8 @@ pub enum Verb {
     /// The authority itself
     #[command(subcommand)]
     Ca(CaVerb),
+    /// Give the authority a next root, linked by the one it has: cards and terminals of both go on together
+    Rollover(RolloverArguments),
     /// Become a client of an authority's service, with a one-time code that its operator gave
     Enrol {
         /// The service, https://host:port
@@ -82,7 +84,7 @@ pub enum Verb {
     List,
     /// Write a certificate or the newest status list once more
     Export {
-        /// `root`, `list`, or a holder's name
+        /// `root`, `link` (from the root before), `list`, `link:NAME` for the link to an earlier root, or the name of a holder or a root
         what: String,
         #[command(flatten)]
         output: OutputArguments,
@@ -134,6 +136,15 @@ pub enum StatusListVerb {
         /// Cut off every certificate issued so far: the minimum epoch rises, and all must be certified again
         #[arg(long)]
         cut_off_all: bool,
+        /// Sign a list with this earlier root's key first, for cards and terminals that know no later root
+        #[arg(long, value_name = "ROOT", requires = "also_out", conflicts_with_all = ["cut_off_all", "authority"])]
+        also_under: Option<String>,
+        /// Where to write the earlier root's list
+        #[arg(long, value_name = "FILE", requires = "also_under")]
+        also_out: Option<PathBuf>,
+        /// Read the passphrase of the earlier root's key, or its token's PIN, from this file [default: as for the newest]
+        #[arg(long, value_name = "FILE", requires = "also_under")]
+        also_passphrase_file: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArguments,
         #[command(flatten)]
@@ -201,6 +212,9 @@ pub enum LogVerb {
         /// The authority's root certificate, which you trust
         #[arg(long, value_name = "FILE")]
         root: PathBuf,
+        /// A link certificate from that root to a later one; several in their order
+        #[arg(long, value_name = "FILE")]
+        link: Vec<PathBuf>,
         /// The earlier head
         #[arg(long, value_name = "FILE", requires = "to")]
         from: Option<PathBuf>,
@@ -236,6 +250,30 @@ pub struct KeyArguments {
     #[arg(long, value_name = "FILE", requires = "key")]
     pub pin_file: Option<PathBuf>,
     /// The key was made on the token before: check it and make none
+    #[arg(long, requires = "key")]
+    pub existing_key: bool,
+}
+
+#[derive(Args)]
+pub struct RolloverArguments {
+    /// The new root's name: 8 to 16 capital letters and digits, beginning with two letters; never given before
+    #[arg(long, value_name = "CAR")]
+    pub name: String,
+    /// Years the new root is good for
+    #[arg(long, default_value_t = ROOT_YEARS, value_parser = clap::value_parser!(u8).range(1..=50))]
+    pub years: u8,
+    #[command(flatten)]
+    pub passphrase: PassphraseArguments,
+    /// Read the new key's passphrase from the first line of this file [default: that of the old key, if it has one]
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub new_passphrase_file: Option<PathBuf>,
+    /// Make the new key on a token (RFC 7512), for example pkcs11:token=ROOT;object=root2?module-path=/path/of/module.so
+    #[arg(long, value_name = "URI")]
+    pub key: Option<String>,
+    /// Read the PIN of the new key's token from the first line of this private file instead of asking
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub pin_file: Option<PathBuf>,
+    /// The new key was made on the token before: check it and make none
     #[arg(long, requires = "key")]
     pub existing_key: bool,
 }

@@ -4,6 +4,7 @@ use crate::cli::PassphraseArguments;
 use crate::failure::Failure;
 use apdu::crypto::Entropy;
 use apdu::message::pin::{Digits, Reference};
+use authority::Root;
 use authority::custody::{Custody, KeyUri, MIN_PASSPHRASE, Pin};
 use std::fs::File;
 use std::io::Read;
@@ -52,12 +53,13 @@ fn prompt(what: &str, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         })
 }
 
-/// What opens the key of the authority in `folder`: its file's passphrase, or its token's PIN.
+/// What opens the key of a root of the authority in `folder`: its file's passphrase, or its token's PIN.
 pub fn of_key(
     folder: &Path,
+    root: &Root,
     arguments: &PassphraseArguments,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    match Custody::of(folder)? {
+    match Custody::of_root(folder, root)? {
         Custody::File(_) => passphrase(arguments),
         Custody::Token(uri) => {
             let pin = token_pin(arguments.passphrase_file.as_deref(), &uri)?;
@@ -104,13 +106,15 @@ fn passphrase(arguments: &PassphraseArguments) -> Result<Zeroizing<Vec<u8>>, Fai
     }
 }
 
-/// A passphrase for a new key: asked for twice.
-pub fn new_passphrase(arguments: &PassphraseArguments) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    if arguments.passphrase_file.is_some() {
-        return passphrase(arguments);
+/// A passphrase for a new key: from this file, or asked for twice; `option` names the file.
+pub fn new_passphrase(file: Option<&Path>, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match file {
+        Some(path) => first_line(path),
+        None => {
+            let what = format!("New passphrase, at least {MIN_PASSPHRASE} characters");
+            twice(&what, option)
+        }
     }
-    let what = format!("New passphrase, at least {MIN_PASSPHRASE} characters");
-    twice(&what, "--passphrase-file")
 }
 
 fn twice(what: &str, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {

@@ -15,12 +15,15 @@ use card_sim::fault::Fault;
 use card_sim::vpcd::{StopFlag, VpcdClient};
 use getrandom::SysRng;
 use service::{Network, now, serve};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
-use support::value;
+use support::{Desk, value};
+use terminal_lib::identity::summary;
+use terminal_lib::store::{FileStore, IdentityName};
 use virtual_card::personalise;
 
 const CARD: &str = "card --listen 127.0.0.1:0 --pin-file pin";
@@ -109,6 +112,83 @@ fn a_card_pulled_at_any_command_gets_one_certificate_in_the_end() {
     }
     assert!(certificates > 4, "{certificates}");
     network.desk.run("log verify").succeeds();
+}
+
+/// ST-63: a station follows the link from the root it knows, and no other way to a new root.
+#[test]
+fn a_station_follows_a_roll_over_by_its_link_and_refuses_a_root_that_is_not_linked() {
+    let mut network = Network::start();
+    let station = network.station();
+    network.client("ADA", ClientRole::Operator);
+    let station_root = || network.desk.read("LINE1/root.cvcert");
+    let first = station_root();
+    let (ran, old) = personalise(&station, CARD, MemoryStore::new(), None);
+    ran.succeeds();
+    network
+        .desk
+        .run("rollover --name ZZTALLYROOT00002 --passphrase-file passphrase")
+        .succeeds();
+
+    let told = station.run("--output-format json challenge").succeeds();
+    assert!(told.stderr.contains("ZZTALLYROOT00002 is linked"));
+    assert_eq!(told.json()["issuer"], "ZZTALLYROOT00002");
+    assert_ne!(station_root(), first);
+    // The service that was not started again has the old key. It says so, and signs nothing.
+    let (ran, _) = personalise(&station, CARD, MemoryStore::new(), None);
+    ran.fails(1, "the authority's root is ZZTALLYROOT00002");
+    let running = serve(&network.desk, 0, Approval::None);
+    let url = format!("https://127.0.0.1:{}", running.address().port());
+    for client in ["LINE1", "ADA"] {
+        fs::write(network.desk.path(&format!("{client}/url")), &url).unwrap();
+    }
+    let station = network.desk.over(&url, "LINE1");
+
+    let (ran, new) = personalise(&station, CARD, MemoryStore::new(), None);
+    ran.succeeds();
+    let second = new.read(Record::ROOT_A).unwrap().unwrap();
+    assert_eq!(station_root(), *second);
+    assert_eq!(
+        certificate(&new).claims().issuer.as_str(),
+        "ZZTALLYROOT00002"
+    );
+    assert_eq!(
+        certificate(&old).claims().issuer.as_str(),
+        "ZZTALLYROOT00001"
+    );
+    station.run("terminal --store terminal").succeeds();
+    let store = FileStore::open(network.desk.path("terminal")).unwrap();
+    let known = summary(&store, &IdentityName::new("default").unwrap()).unwrap();
+    let roots: Vec<_> = known.roots.iter().map(Certificate::encoded).collect();
+    assert_eq!(roots, [first.as_slice(), second.as_slice()]);
+    assert_eq!(known.links.len(), 1);
+    assert_eq!(known.links[0].claims().issuer.as_str(), "ZZTALLYROOT00001");
+
+    // Who watches sees certificates and lines under both roots.
+    let operator = network.desk.over(&url, "ADA");
+    let holders = operator.run("--output-format json list").succeeds().json();
+    let issuers: BTreeSet<&str> = holders
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|holder| holder["issuer"].as_str().unwrap())
+        .collect();
+    assert_eq!(issuers.len(), 2, "{holders}");
+    let told = operator.run("log verify").succeeds().text();
+    assert_eq!(value(&told, "roots"), "2");
+
+    // A station that knows another first root, or the same name with another key, is not led on.
+    let other = Desk::with_authority();
+    fs::write(
+        network.desk.path("LINE1/root.cvcert"),
+        other.read("ca/root.cvcert"),
+    )
+    .unwrap();
+    station.run("challenge").fails(3, "no link leads to it");
+    fs::write(network.desk.path("LINE1/root.cvcert"), &first).unwrap();
+    station.run("challenge").succeeds();
+    // Once it has followed, the earlier root is another authority's.
+    assert_eq!(station_root(), *second);
+    network.running = running;
 }
 
 #[test]

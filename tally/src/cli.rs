@@ -250,9 +250,12 @@ pub enum IdentityVerb {
     Install {
         /// This terminal's certificate; `-` is standard input
         certificate: PathBuf,
-        /// The authority's root certificate
+        /// The authority's root certificate; all of them, oldest first, if it has rolled over
+        #[arg(long, value_name = "FILE", required = true)]
+        root: Vec<PathBuf>,
+        /// A link certificate between these roots, which cards of an earlier root want to see
         #[arg(long, value_name = "FILE")]
-        root: PathBuf,
+        link: Vec<PathBuf>,
     },
     /// Take a newer status list (revocations); cards get it at their next session
     StatusList {

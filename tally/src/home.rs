@@ -9,7 +9,7 @@ use getrandom::SysRng;
 use serde_json::json;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use terminal_lib::identity::{self, IdentityError};
 use terminal_lib::trust::{Clock, ListAge, SystemClock};
 
@@ -104,11 +104,19 @@ pub fn identity(
             eprintln!("Next: certify terminal --request FILE, then tally identity install.");
             Ok(())
         }
-        IdentityVerb::Install { certificate, root } => {
+        IdentityVerb::Install {
+            certificate,
+            root,
+            link,
+        } => {
             let certificate = read_certificate(certificate)?;
-            let root = read_certificate(root)?;
+            let all = |paths: &[PathBuf]| -> Result<Vec<_>, Failure> {
+                paths.iter().map(|path| read_certificate(path)).collect()
+            };
+            let (roots, links) = (all(root)?, all(link)?);
             let today = SystemClock.today().map_err(Failure::failed)?;
-            identity::install(terminal.store_mut(), &own, &certificate, &[root], today)
+            let store = terminal.store_mut();
+            identity::install_linked(store, &own, &certificate, &roots, &links, today)
                 .map_err(judge)?;
             eprintln!(
                 "This terminal is {} until {}.",

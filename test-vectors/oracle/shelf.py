@@ -116,6 +116,9 @@ class Shelf:
             return None
         return next(link for link in self.links if link.chr == self.certificate.car)
 
+    def link_to(self, root):
+        return next((link for link in self.links if link.chr == root), None)
+
     def find(self, holder):
         return next((pairing for pairing in self.pairings if pairing.certificate.holder == holder), None)
 

@@ -179,7 +179,12 @@ class Terminal:
         sequence = number(sized(data, 8)[:4], 4)
         held = self.shelf.status_list
         if held and held.sequence > sequence:
-            yield from session.put_status_list(held.raw)
+            _, word = yield from session.put_status_list(held.raw)
+            link = self.shelf.link_to(held.car)
+            if word == 0x6A80 and link:
+                _, word = yield from session.put_link(link.raw)
+                if word == 0x9000:
+                    yield from session.put_status_list(held.raw)
         elif sequence > self.shelf.sequence():
             raw, word = yield from session.status_list()
             try:

@@ -53,6 +53,15 @@ impl SigningKey {
         passphrase: &[u8],
         public: &PublicKey,
     ) -> Result<Self, CustodyError> {
+        let opened = Self::reopen(path, passphrase)?;
+        if opened.public_key() != *public {
+            return Err(CustodyError::OtherKey(path.display().to_string()));
+        }
+        Ok(opened)
+    }
+
+    /// Opens a key that belongs to no certificate yet.
+    pub(super) fn reopen(path: &Path, passphrase: &[u8]) -> Result<Self, CustodyError> {
         let pem = read_private(path)?;
         let key = PrivateKey::from_encrypted_pem(&pem, passphrase).map_err(|source| {
             CustodyError::Locked {
@@ -60,9 +69,6 @@ impl SigningKey {
                 source,
             }
         })?;
-        if key.public_key() != *public {
-            return Err(CustodyError::OtherKey(path.display().to_string()));
-        }
         Ok(Self {
             key,
             path: path.into(),

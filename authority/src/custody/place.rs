@@ -1,16 +1,17 @@
-//! Which custody an authority's folder has: `key.pem` is the key itself, `key.uri` says on which token it is.
+//! Which custody an authority's folder has: `key.pem` is the key itself, `key.uri` says on which token it is. The keys of roots after
+//! the first stand beside them, in `key-NAME.pem` or `key-NAME.uri`: no key ever takes the place of another.
 
 use super::Signer;
 use super::error::CustodyError;
 use super::file::{SigningKey, create_private, read_private};
 use super::pin::Pin;
 use super::uri::KeyUri;
+use crate::roots::Root;
+use apdu::certificate::Name;
 use apdu::crypto::{Entropy, PublicKey};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-
-const KEY_FILE: &str = "key.pem";
-const URI_FILE: &str = "key.uri";
 
 /// Where an authority's key is.
 pub enum Custody {
@@ -21,12 +22,28 @@ pub enum Custody {
 }
 
 impl Custody {
-    /// What the authority in `folder` has. The file `key.uri` names a library that will run as you, so it is guarded like a key.
+    /// What the authority in `folder` has for its first root. The file `key.uri` names a library that will run as you, so it is guarded
+    /// like a key.
     ///
     /// # Errors
     /// [`CustodyError::Loose`] and the like when others may change `key.uri`; [`CustodyError::Uri`] when it is damaged.
     pub fn of(folder: &Path) -> Result<Self, CustodyError> {
-        let path = folder.join(URI_FILE);
+        Self::named(folder, "key")
+    }
+
+    /// What it has for this root.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_root(folder: &Path, root: &Root) -> Result<Self, CustodyError> {
+        match root.link {
+            None => Self::of(folder),
+            Some(_) => Self::named(folder, &stem(&root.name())),
+        }
+    }
+
+    fn named(folder: &Path, stem: &str) -> Result<Self, CustodyError> {
+        let path = folder.join(format!("{stem}.uri"));
         match read_private(&path) {
             Ok(text) => Ok(Self::Token(Box::new(KeyUri::parse(
                 text.trim_end_matches('\n'),
@@ -37,7 +54,7 @@ impl Custody {
                     ErrorKind::NotFound | ErrorKind::NotADirectory
                 ) =>
             {
-                Ok(Self::File(folder.join(KEY_FILE)))
+                Ok(Self::File(folder.join(format!("{stem}.pem"))))
             }
             Err(error) => Err(error),
         }
@@ -60,7 +77,12 @@ impl Custody {
     }
 }
 
-/// A key for a new authority.
+/// What the files of a later root's key are called, before the dot.
+fn stem(root: &Name) -> String {
+    format!("key-{root}")
+}
+
+/// A key for a new root.
 pub enum NewKey<'a> {
     /// Drawn here, kept in an encrypted file.
     File {
@@ -87,23 +109,76 @@ impl NewKey<'_> {
     ) -> Result<Box<dyn Signer>, CustodyError> {
         match self {
             Self::File { passphrase } => Ok(Box::new(SigningKey::create(
-                &folder.join(KEY_FILE),
+                &folder.join("key.pem"),
                 passphrase,
                 entropy,
             )?)),
             Self::Token { uri, pin, existing } => {
                 // The file first: a key on a token cannot be taken back by removing a folder.
-                let path = folder.join(URI_FILE);
-                create_private(&path)
-                    .and_then(|mut file| {
-                        writeln!(file, "{uri}")?;
-                        file.sync_all()
-                    })
-                    .map_err(|source| CustodyError::File { path, source })?;
+                let path = folder.join("key.uri");
+                write_uri(&path, uri).map_err(|source| CustodyError::File { path, source })?;
                 make_on_token(uri, pin, existing)
             }
         }
     }
+
+    /// The same for a later root of this name, in a folder that is in use. A key file that an earlier try has left is opened and used; it
+    /// appears whole or not at all, and takes no other file's place.
+    pub(crate) fn make_next(
+        self,
+        folder: &Path,
+        root: &Name,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Box<dyn Signer>, CustodyError> {
+        let [key, uri_file, part] =
+            ["pem", "uri", "part"].map(|kind| folder.join(format!("{}.{kind}", stem(root))));
+        let failed = |path: &Path, source| CustodyError::File {
+            path: path.into(),
+            source,
+        };
+        removed(&part)?; // what a cut left of a file that never got its name
+        match self {
+            Self::File { passphrase } => {
+                // An earlier try was for a token: its file would be found first.
+                removed(&uri_file)?;
+                if fs::symlink_metadata(&key).is_ok() {
+                    return Ok(Box::new(SigningKey::reopen(&key, passphrase)?));
+                }
+                SigningKey::create(&part, passphrase, entropy)?;
+                // A second name, which fails where the name is taken, instead of a new one, which does not.
+                fs::hard_link(&part, &key)
+                    .and_then(|()| fs::remove_file(&part))
+                    .and_then(|()| fs::File::open(folder)?.sync_all())
+                    .map_err(|source| failed(&key, source))?;
+                Ok(Box::new(SigningKey::reopen(&key, passphrase)?))
+            }
+            Self::Token { uri, pin, existing } => {
+                // It only says where a key is, and no root in the ledger has that key yet: an earlier try's may go.
+                write_uri(&part, uri)
+                    .and_then(|()| fs::rename(&part, &uri_file))
+                    .and_then(|()| fs::File::open(folder)?.sync_all())
+                    .map_err(|source| failed(&uri_file, source))?;
+                make_on_token(uri, pin, existing)
+            }
+        }
+    }
+}
+
+/// Removes a file that may not be there.
+fn removed(path: &Path) -> Result<(), CustodyError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != ErrorKind::NotFound => Err(CustodyError::File {
+            path: path.into(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn write_uri(path: &Path, uri: &KeyUri) -> io::Result<()> {
+    let mut file = create_private(path)?;
+    writeln!(file, "{uri}")?;
+    file.sync_all()
 }
 
 #[cfg(feature = "pkcs11")]

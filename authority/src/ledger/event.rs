@@ -16,6 +16,10 @@ pub enum Replaced {
 /// One event. Names are never given twice; the last five characters of a name are its serial number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an event is made, written and dropped; nobody keeps many"
+)]
 pub enum Event {
     /// The authority came into being: the first line, and only the first.
     Root {
@@ -28,6 +32,21 @@ pub enum Event {
         /// The root certificate.
         #[serde(with = "text::certificate")]
         certificate: Certificate,
+    },
+    /// The authority got another root, which signs everything from here on.
+    Rollover {
+        /// The authority's name under the new root.
+        #[serde(with = "text::name")]
+        holder: Name,
+        /// Id of the new root's key.
+        #[serde(with = "text::key_id")]
+        key_id: KeyId,
+        /// The new root certificate.
+        #[serde(with = "text::certificate")]
+        certificate: Certificate,
+        /// The link certificate: the same name and key, signed by the root before.
+        #[serde(with = "text::certificate")]
+        link: Certificate,
     },
     /// A nonce was given out, for one request.
     Challenge {
@@ -134,6 +153,7 @@ impl Event {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Root { .. } => "root",
+            Self::Rollover { .. } => "rollover",
             Self::Challenge { .. } => "challenge",
             Self::Requested { .. } => "requested",
             Self::Refused { .. } => "refused",
@@ -149,6 +169,7 @@ impl Event {
     pub fn holder(&self) -> Option<Name> {
         match self {
             Self::Root { holder, .. }
+            | Self::Rollover { holder, .. }
             | Self::Challenge { holder, .. }
             | Self::Requested { holder, .. }
             | Self::Refused { holder, .. }

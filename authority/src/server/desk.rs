@@ -4,14 +4,16 @@
 //! the same key with the same content gives the first outcome again, also after a restart; with other content [`DeskError::Conflict`].
 
 use crate::ledger::Replaced;
-use crate::{Challenge, Holder, Order, Scope};
+use crate::{Challenge, Holder, Order, Root, Scope};
 use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
 use serde_json::Value;
 
 /// The authority as the service sees it.
 pub trait Desk: Send + Sync + 'static {
-    /// The root certificate.
+    /// The newest root certificate.
     fn root(&self) -> Result<Certificate, DeskError>;
+    /// All roots, oldest first, each with the inclusion receipt of its line; [`DeskError::NotFound`] while no head covers the newest.
+    fn roots(&self) -> Result<Vec<(Root, Value)>, DeskError>;
     /// The newest status list; [`DeskError::NotFound`] before the first.
     fn status_list(&self) -> Result<StatusList, DeskError>;
     /// Plans a certificate; exactly once.

@@ -12,7 +12,7 @@ use crate::ledger::{Event, Line};
 use crate::store::{StoreError, Token};
 use crate::{
     Application, ApprovalRefused, Authority, AuthorityError, Challenge, Holder, Moment,
-    NotProvable, Order, RevocationRefused, Scope,
+    NotProvable, Order, RevocationRefused, Root, Scope,
 };
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
@@ -28,7 +28,6 @@ pub(super) const MAX_WAITING: u32 = 256;
 pub struct LedgerDesk {
     clerk: Clerk,
     reader: Mutex<Authority>,
-    issuer: Name,
     clock: Clock,
     approval: Approval,
     /// How long a request waits for it.
@@ -60,7 +59,6 @@ impl LedgerDesk {
             entropy: SysRng,
         };
         Self {
-            issuer: reader.root().claims().holder,
             clerk: Clerk::start(writer, key, Box::new(here)),
             reader: Mutex::new(reader),
             clock,
@@ -106,7 +104,9 @@ impl LedgerDesk {
         };
         let done = self.clerk.ask(task);
         let lost = match &done {
-            Err(ClerkError::Task(AuthorityError::Custody(error))) => Some(error.to_string()),
+            Err(ClerkError::Task(
+                error @ (AuthorityError::Custody(_) | AuthorityError::RolledOver(_)),
+            )) => Some(error.to_string()),
             _ => None,
         };
         if signs && (lost.is_some() || done.is_ok()) {
@@ -167,7 +167,9 @@ impl From<AuthorityError> for DeskError {
                 Self::Conflict
             }
             AuthorityError::Approval(_) => Self::Refused(error.to_string()),
-            AuthorityError::ClockBehind => Self::Unavailable(error.to_string()),
+            AuthorityError::ClockBehind | AuthorityError::RolledOver(_) => {
+                Self::Unavailable(error.to_string())
+            }
             AuthorityError::Entropy(_) => Self::Unavailable(error.to_string()),
             AuthorityError::Store(error) => error.into(),
             AuthorityError::Custody(CustodyError::TokenLost { .. }) => {
@@ -195,7 +197,17 @@ impl From<ClerkError> for DeskError {
 
 impl Desk for LedgerDesk {
     fn root(&self) -> Result<Certificate, DeskError> {
-        Ok(self.reader().root().clone())
+        Ok(self.reader().look_again()?.newest().certificate.clone())
+    }
+
+    fn roots(&self) -> Result<Vec<(Root, Value)>, DeskError> {
+        let mut reader = self.reader();
+        let roots: Vec<Root> = reader.look_again()?.iter().cloned().collect();
+        let proved = |root: Root| {
+            let receipt = reader.receipt_of(root.line)?;
+            Ok((root, json(serde_json::to_value(receipt))?))
+        };
+        roots.into_iter().map(proved).collect()
     }
 
     fn status_list(&self) -> Result<StatusList, DeskError> {
@@ -204,7 +216,9 @@ impl Desk for LedgerDesk {
 
     fn order(&self, key: &IdempotencyKey, order: Order) -> Result<Challenge, DeskError> {
         let line = self.ask(key, Job::Order(order))?;
-        Challenge::of(&line, self.issuer).ok_or(DeskError::Conflict)
+        // Whichever root is in force now: a request under an earlier one would be refused.
+        let issuer = self.reader().look_again()?.newest().name();
+        Challenge::of(&line, issuer).ok_or(DeskError::Conflict)
     }
 
     fn request(

@@ -96,6 +96,26 @@ pub struct RootAnswer {
     pub certificate: Binary,
 }
 
+/// A root, and how one comes to it from the one before.
+#[derive(Serialize, JsonSchema)]
+pub struct LinkedRoot {
+    /// Its holder: the authority's name under this root.
+    pub name: NameText,
+    /// The root certificate, DER.
+    pub certificate: Binary,
+    /// The link certificate, DER: the same name and key, signed by the root before. Null for the first.
+    pub link: Option<Binary>,
+    /// The inclusion receipt of the line that tells of it, under the newest root.
+    pub receipt: Value,
+}
+
+/// All roots.
+#[derive(Serialize, JsonSchema)]
+pub struct RootsAnswer {
+    /// Oldest first; the last one signs.
+    pub roots: Vec<LinkedRoot>,
+}
+
 /// A signed status list.
 #[derive(Serialize, JsonSchema)]
 pub struct StatusListAnswer {

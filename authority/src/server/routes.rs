@@ -12,7 +12,8 @@ pub fn routes() -> Vec<Route> {
         Route::get("/v1/health", Anyone, "How the authority and its parts are", public::health).may_say(&[200, 503]),
         Route::text("/v1/metrics", "Figures, in Prometheus' text format", metrics::MEDIA_TYPE, public::metrics),
         Route::text("/v1/openapi.json", "This description", JSON, public::description),
-        Route::get("/v1/root", Anyone, "The root certificate", public::root),
+        Route::get("/v1/root", Anyone, "The newest root certificate", public::root),
+        Route::get("/v1/roots", Anyone, "All roots, oldest first, each linked by the one before", public::roots),
         Route::get("/v1/status-list", Anyone, "The newest status list", public::status_list),
         Route::post("/v1/enrol", Anyone, "Become a client, with a one-time code", &[201], public::enrol).without_key(),
 

@@ -17,6 +17,7 @@ pub use moving::copy;
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::ledger::Line;
+use crate::roots::Roots;
 use crate::tree::{Hash, Nodes, SignedTreeHead};
 use apdu::certificate::{Certificate, Name, Role, StatusList};
 use std::cell::RefCell;
@@ -109,11 +110,11 @@ pub trait Store: Send {
         head: Option<&SignedTreeHead>,
     ) -> Result<(), StoreError>;
 
-    /// The root certificate.
+    /// The roots.
     ///
     /// # Errors
     /// [`StoreError::Absent`] in an empty store.
-    fn root(&mut self) -> Result<Certificate, StoreError>;
+    fn roots(&mut self) -> Result<Roots, StoreError>;
 
     /// Takes the write lock and loads the records that a change needs.
     ///

@@ -72,6 +72,11 @@ fn name(event: &Event, needs: &mut Needs) {
                 .points
                 .insert(certificate.claims().key.to_compressed());
         }
+        Event::Rollover { certificate, .. } => {
+            needs
+                .points
+                .insert(certificate.claims().key.to_compressed());
+        }
         Event::Root { .. }
         | Event::Delivered { .. }
         | Event::Revoked { .. }

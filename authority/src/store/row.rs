@@ -3,6 +3,7 @@
 use crate::approval::{Asked, Verdict};
 use crate::book::{Given, Holder};
 use crate::ledger::Replaced;
+use crate::roots::Root;
 use apdu::certificate::{Certificate, Name, Request, Role};
 
 /// One value. Numbers are 64 bits wide in every column.
@@ -162,6 +163,22 @@ impl Row {
         })
     }
 
+    /// From [`ROOT`].
+    pub(super) fn root(&mut self) -> Option<Root> {
+        let line = self.number()?;
+        let certificate = Certificate::decode(&self.bytes()?).ok()?;
+        let link = self.bytes()?;
+        let link = match link.is_empty() {
+            true => None,
+            false => Some(Certificate::decode(&link).ok()?),
+        };
+        Some(Root {
+            certificate,
+            link,
+            line,
+        })
+    }
+
     /// From [`HOLDER`]: the holder, and the number of the line that made it.
     pub(super) fn holder(&mut self) -> Option<(Holder, u64)> {
         let line = self.number()?;
@@ -208,6 +225,8 @@ impl Row {
     }
 }
 
+/// Columns of a root, in the order in which [`Row::root`] takes them.
+pub(super) const ROOT: &str = "line, certificate, link";
 /// Columns of a holder, in the order in which [`Row::holder`] takes them.
 pub(super) const HOLDER: &str = "line, issued, certificate, replaces, delivered, revoked";
 /// Columns of a request, in the order in which [`Row::asked`] takes them.

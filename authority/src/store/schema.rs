@@ -7,7 +7,9 @@ pub(super) const VERSION: i64 = 2;
 
 pub(super) const TABLES: &[&str] = &[
     // One row: where the ledger ends. Its row lock is the write lock.
-    "CREATE TABLE tail (id BIGINT PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL, size BIGINT NOT NULL, time BIGINT NOT NULL, root BYTES NOT NULL)",
+    "CREATE TABLE tail (id BIGINT PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL, size BIGINT NOT NULL, time BIGINT NOT NULL)",
+    // The roots: the line that made each, its certificate, and the link certificate from the root before, which is empty for the first.
+    "CREATE TABLE roots (line BIGINT PRIMARY KEY, certificate BYTES NOT NULL, link BYTES NOT NULL)",
     "CREATE TABLE lines (sequence BIGINT PRIMARY KEY, entry TEXT NOT NULL)",
     "CREATE TABLE nodes (level BIGINT NOT NULL, place BIGINT NOT NULL, hash BYTES NOT NULL, PRIMARY KEY (level, place))",
     "CREATE TABLE heads (size BIGINT PRIMARY KEY, head TEXT NOT NULL)",

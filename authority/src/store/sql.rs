@@ -1,11 +1,12 @@
 //! The store over any SQL database that has transactions: the same text for SQLite and PostgreSQL.
 
-use super::row::{ASKED, CHALLENGE, HOLDER, Row, Value};
+use super::row::{ASKED, CHALLENGE, HOLDER, ROOT, Row, Value};
 use super::schema::{TABLES, VERSION};
 use super::{Done, Needs, Store, StoreError, Token};
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::ledger::Line;
+use crate::roots::{Root, Roots};
 use crate::tree::{Hash, SignedTreeHead};
 use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
 use std::collections::HashMap;
@@ -111,21 +112,15 @@ impl<S: Sql> SqlStore<S> {
         Ok(())
     }
 
-    /// Size, time of the last line, root.
-    fn tail(&mut self, lock: &str) -> Result<(u64, u64, Certificate), StoreError> {
-        let text = format!("SELECT version, size, time, root FROM tail{lock}");
+    /// Size, and time of the last line.
+    fn tail(&mut self, lock: &str) -> Result<(u64, u64), StoreError> {
+        let text = format!("SELECT version, size, time FROM tail{lock}");
         let tail = self.read("the end of the ledger", &text, &[], |row| {
-            let (version, size, time) = (row.number::<i64>()?, row.number()?, row.number()?);
-            Some((
-                version,
-                size,
-                time,
-                Certificate::decode(&row.bytes()?).ok()?,
-            ))
+            Some((row.number::<i64>()?, row.number()?, row.number()?))
         })?;
         match tail.into_iter().next() {
             None => Err(StoreError::Absent(self.sql.place().into())),
-            Some((VERSION, size, time, root)) => Ok((size, time, root)),
+            Some((VERSION, size, time)) => Ok((size, time)),
             Some((found, ..)) => Err(StoreError::Version {
                 place: self.sql.place().into(),
                 found,
@@ -135,8 +130,8 @@ impl<S: Sql> SqlStore<S> {
     }
 
     fn load(&mut self, needs: &Needs) -> Result<Book, StoreError> {
-        let (size, time, root) = self.tail(S::DIALECT.for_update)?;
-        let mut book = Book::empty(root, size, time);
+        let (size, time) = self.tail(S::DIALECT.for_update)?;
+        let mut book = Book::empty(self.read_roots()?, size, time);
         book.list = self.newest_list()?;
         let min_epoch = book.min_epoch();
         let text = "SELECT mark FROM holders WHERE revoked IS NOT NULL AND epoch >= $1";
@@ -206,6 +201,12 @@ impl<S: Sql> SqlStore<S> {
         Ok(found.into_iter().filter(asked).collect())
     }
 
+    fn read_roots(&mut self) -> Result<Roots, StoreError> {
+        let text = format!("SELECT {ROOT} FROM roots ORDER BY line");
+        let roots = self.read("a root", &text, &[], Row::root)?;
+        Roots::of(roots).ok_or_else(|| self.damaged("the roots"))
+    }
+
     fn newest_list(&mut self) -> Result<Option<StatusList>, StoreError> {
         let text = "SELECT list FROM lists ORDER BY sequence DESC LIMIT 1";
         let lists = self.read("a status list", text, &[], |row| {
@@ -230,12 +231,13 @@ impl<S: Sql> Store for SqlStore<S> {
                     .execute(&table.replace("BYTES", S::DIALECT.bytes), &[])?;
             }
             self.write_lines(0, std::slice::from_ref(first))?;
-            let values = [
-                Value::Number(VERSION),
-                first.time.into(),
-                root.encoded().into(),
-            ];
-            let text = "INSERT INTO tail (id, version, size, time, root) VALUES (1, $1, 1, $2, $3)";
+            self.write_roots(&[Root {
+                certificate: root.clone(),
+                link: None,
+                line: first.sequence,
+            }])?;
+            let values = [Value::Number(VERSION), first.time.into()];
+            let text = "INSERT INTO tail (id, version, size, time) VALUES (1, $1, 1, $2)";
             self.sql.execute(text, &values)?;
             self.write_head(head)?;
             self.sql.commit()
@@ -248,8 +250,9 @@ impl<S: Sql> Store for SqlStore<S> {
         made
     }
 
-    fn root(&mut self) -> Result<Certificate, StoreError> {
-        self.tail("").map(|(_, _, root)| root)
+    fn roots(&mut self) -> Result<Roots, StoreError> {
+        self.tail("")?; // of this version, or there is none
+        self.read_roots()
     }
 
     fn begin(&mut self, needs: &Needs) -> Result<Book, StoreError> {
@@ -347,7 +350,7 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn size(&mut self) -> Result<u64, StoreError> {
-        self.tail("").map(|(size, ..)| size)
+        self.tail("").map(|(size, _)| size)
     }
 
     fn lines(&mut self, first: u64, count: u32) -> Result<Vec<String>, StoreError> {

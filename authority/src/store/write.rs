@@ -1,11 +1,12 @@
 //! What a change adds, written: lines and the nodes they complete, then the records, the head, and the ledger's new end.
 
 use super::StoreError;
-use super::row::{ASKED, CHALLENGE, Value, replaced};
+use super::row::{ASKED, CHALLENGE, ROOT, Value, replaced};
 use super::sql::{Sql, SqlStore};
 use crate::approval::Verdict;
 use crate::book::Book;
 use crate::ledger::Line;
+use crate::roots::Root;
 use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
 
 impl<S: Sql> SqlStore<S> {
@@ -56,7 +57,21 @@ impl<S: Sql> SqlStore<S> {
         tree::root(size, &nodes).map_err(|_| self.damaged("the tree"))
     }
 
+    pub(super) fn write_roots(&mut self, roots: &[Root]) -> Result<(), StoreError> {
+        let row = |root: &Root| {
+            let link = root.link.as_ref().map_or(&[][..], |link| link.encoded());
+            [
+                root.line.into(),
+                root.certificate.encoded().into(),
+                link.into(),
+            ]
+        };
+        let rows: Vec<Value> = roots.iter().flat_map(row).collect();
+        self.insert(&format!("roots ({ROOT})"), 3, &rows, "")
+    }
+
     fn write_records(&mut self, book: &Book) -> Result<(), StoreError> {
+        self.write_roots(&book.gained.roots)?;
         let mut rows = Vec::new();
         for (holder, line) in book
             .gained

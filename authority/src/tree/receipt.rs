@@ -143,7 +143,8 @@ pub enum ConsistencyFault {
 }
 
 impl ConsistencyProof {
-    /// Whether the ledger of the later head begins with that of the earlier one. Both signatures must have been verified before.
+    /// Whether the ledger of the later head begins with that of the earlier one, both of one root. Both signatures must have been
+    /// verified before.
     ///
     /// # Errors
     /// The first that is wrong of: issuers, sizes, proof.
@@ -152,6 +153,18 @@ impl ConsistencyProof {
             let (first, second) = (earlier.issuer, later.issuer);
             return Err(ConsistencyFault::Issuer { first, second });
         }
+        self.verify_linked(earlier, later)
+    }
+
+    /// The same for heads of one root or of two, if the caller has verified that links lead from the earlier head's root to the later's.
+    ///
+    /// # Errors
+    /// The first that is wrong of: sizes, proof.
+    pub fn verify_linked(
+        &self,
+        earlier: &TreeHead,
+        later: &TreeHead,
+    ) -> Result<(), ConsistencyFault> {
         let Self { first, second, .. } = *self;
         if (earlier.size, later.size) != (first, second) {
             return Err(ConsistencyFault::Sizes(first, second));

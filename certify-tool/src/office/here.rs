@@ -1,11 +1,12 @@
 //! ST-15: station and authority are one, in a folder on this machine.
 
 use super::{Awaited, MAX_WAITING, Office};
+use crate::cli::PassphraseArguments;
 use crate::failure::Failure;
-use crate::place;
+use crate::{place, secret};
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use authority::custody::Signer;
-use authority::{Authority, AuthorityError, Challenge, Holder, Order};
+use authority::{Authority, AuthorityError, Challenge, Holder, Order, Roots};
 use getrandom::SysRng;
 use std::path::Path;
 
@@ -17,9 +18,10 @@ pub struct Here {
 
 impl Here {
     /// Opens the authority in `folder` and its key.
-    pub fn open(folder: &Path, passphrase: &[u8]) -> Result<Self, Failure> {
+    pub fn open(folder: &Path, passphrase: &PassphraseArguments) -> Result<Self, Failure> {
         let authority = place::open(folder)?;
-        let key = authority.unlock(folder, passphrase)?;
+        let passphrase = secret::of_key(folder, authority.roots().newest(), passphrase)?;
+        let key = authority.unlock(folder, &passphrase)?;
         Ok(Self { authority, key })
     }
 
@@ -36,6 +38,10 @@ impl Here {
 impl Office for Here {
     fn root(&self) -> &Certificate {
         self.authority.root()
+    }
+
+    fn roots(&mut self) -> Result<Roots, Failure> {
+        Ok(self.authority.roots().clone())
     }
 
     fn order(&mut self, order: &Order) -> Result<Challenge, Failure> {

@@ -8,9 +8,9 @@ use remote::Remote;
 
 use crate::cli::{ApprovalArguments, Arguments, PassphraseArguments};
 use crate::failure::Failure;
-use crate::{place, secret};
+use crate::place;
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
-use authority::{Challenge, Order};
+use authority::{Challenge, Order, Roots};
 use std::time::Duration;
 
 /// How many waiting certificates are of interest.
@@ -18,8 +18,11 @@ pub const MAX_WAITING: u32 = 256;
 
 /// What a station asks of the authority. Every answer is in the ledger before it is given.
 pub trait Office {
-    /// The authority's root certificate.
+    /// The authority's newest root certificate.
     fn root(&self) -> &Certificate;
+
+    /// All roots that the authority's ledger vouches for.
+    fn roots(&mut self) -> Result<Roots, Failure>;
 
     /// Plans a certificate and draws the nonce for its request.
     fn order(&mut self, order: &Order) -> Result<Challenge, Failure>;
@@ -72,8 +75,7 @@ pub fn open(
         return Ok(Box::new(remote.with_patience(patience)));
     }
     let folder = place::folder(arguments.dir.as_deref())?;
-    let passphrase = secret::of_key(&folder, passphrase)?;
-    Ok(Box::new(Here::open(&folder, &passphrase)?))
+    Ok(Box::new(Here::open(&folder, passphrase)?))
 }
 
 /// The authority over the network, if the arguments name one.

@@ -20,7 +20,8 @@ pub fn init(
 ) -> Result<(), Failure> {
     let name = place::name(name)?;
     let Some(uri) = &key.key else {
-        let passphrase = secret::new_passphrase(passphrase)?;
+        let passphrase =
+            secret::new_passphrase(passphrase.passphrase_file.as_deref(), "--passphrase-file")?;
         Authority::init(folder, name, years, &passphrase, &mut SysRng, place::now()?)?;
         show(folder, style)?;
         eprintln!(
@@ -28,7 +29,7 @@ pub fn init(
         );
         return Ok(());
     };
-    let uri = KeyUri::parse(uri).map_err(|why| Failure::usage(format!("--key: {why}")))?;
+    let uri = key_uri(uri)?;
     let new = NewKey::Token {
         uri: &uri,
         pin: secret::token_pin(key.pin_file.as_deref(), &uri)?,
@@ -41,6 +42,11 @@ pub fn init(
         crate::sheet::escaped(&uri.describe())
     );
     Ok(())
+}
+
+/// The URI of a key on a token. What is refused is not repeated: it may hold a PIN.
+pub fn key_uri(text: &str) -> Result<KeyUri, Failure> {
+    KeyUri::parse(text).map_err(|why| Failure::usage(format!("--key: {why}")))
 }
 
 fn show(folder: &Path, style: Style) -> Result<(), Failure> {

@@ -7,7 +7,7 @@ use crate::sheet::{Sheet, print_all};
 use crate::{files, place};
 use apdu::certificate::{Date, pem};
 use authority::ledger::Replaced;
-use authority::{Authority, Holder};
+use authority::{Authority, Holder, Root};
 use serde_json::Value;
 use std::path::Path;
 
@@ -68,6 +68,7 @@ fn row(holder: &Holder, min_epoch: u32, today: Date) -> Sheet {
     Sheet::default()
         .text("name", &claims.holder)
         .text("role", &claims.role)
+        .text("issuer", &claims.issuer)
         .text("valid from", &claims.from)
         .text("valid until", &claims.until)
         .text("state", &state)
@@ -85,6 +86,7 @@ pub fn export(folder: &Path, what: &str, output: &OutputArguments) -> Result<(),
     let mut authority = place::open(folder)?;
     match what {
         "root" => files::write(output, pem::CERTIFICATE, authority.root().encoded()),
+        "link" => link(authority.roots().newest(), output),
         "list" => {
             let list = authority.status_list()?.ok_or_else(|| {
                 Failure::failed(
@@ -93,9 +95,36 @@ pub fn export(folder: &Path, what: &str, output: &OutputArguments) -> Result<(),
             })?;
             files::write(output, pem::STATUS_LIST, list.encoded())
         }
-        name => {
-            let holder = authority.holder(&place::name(name)?)?;
-            files::write(output, pem::CERTIFICATE, holder.certificate.encoded())
-        }
+        name => match name.strip_prefix("link:") {
+            Some(name) => {
+                let name = place::name(name)?;
+                let root = authority.roots().named(&name);
+                link(
+                    root.ok_or_else(|| {
+                        Failure::failed(format!("{name} is no root of this authority"))
+                    })?,
+                    output,
+                )
+            }
+            None => {
+                let name = place::name(name)?;
+                if let Some(root) = authority.roots().named(&name) {
+                    return files::write(output, pem::CERTIFICATE, root.certificate.encoded());
+                }
+                let holder = authority.holder(&name)?;
+                files::write(output, pem::CERTIFICATE, holder.certificate.encoded())
+            }
+        },
     }
+}
+
+/// The link certificate that leads to a root.
+fn link(root: &Root, output: &OutputArguments) -> Result<(), Failure> {
+    let link = root.link.as_ref().ok_or_else(|| {
+        Failure::failed(format!(
+            "{} is the authority's first root, and no link leads to it; `certify rollover` makes a second root",
+            root.name()
+        ))
+    })?;
+    files::write(output, pem::CERTIFICATE, link.encoded())
 }

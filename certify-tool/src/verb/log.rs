@@ -6,11 +6,11 @@ use crate::failure::Failure;
 use crate::office::{self, Office as _};
 use crate::sheet::Sheet;
 use crate::{files, place};
-use apdu::certificate::Certificate;
+use apdu::certificate::{Anchor, Certificate};
 use authority::ledger::Line;
 use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
-use authority::{Audit, Finding};
-use std::path::Path;
+use authority::{Audit, Finding, Roots};
+use std::path::{Path, PathBuf};
 
 /// `certify log ..`.
 pub fn run(arguments: &Arguments, verb: &LogVerb) -> Result<(), Failure> {
@@ -22,8 +22,8 @@ pub fn run(arguments: &Arguments, verb: &LogVerb) -> Result<(), Failure> {
         LogVerb::Verify { head: noted } => {
             let noted = noted.as_deref().map(head).transpose()?;
             let (root, audit) = match remote()? {
-                Some(remote) => {
-                    signed_if_noted(noted.as_ref(), remote.root())?;
+                Some(mut remote) => {
+                    signed_if_noted(noted.as_ref(), &remote.roots()?)?;
                     (remote.root().clone(), remote.audit(noted.as_ref())?)
                 }
                 None => verify(&folder()?, noted.as_ref())?,
@@ -57,13 +57,14 @@ pub fn run(arguments: &Arguments, verb: &LogVerb) -> Result<(), Failure> {
         LogVerb::Check {
             file,
             root,
+            link,
             from,
             to,
         } => {
-            let root = files::certificate(root)?;
+            let trusted = trusted(root, link)?;
             match (from, to) {
-                (Some(from), Some(to)) => check_consistency(file, &root, from, to, style),
-                _ => check_receipt(file, &root, style),
+                (Some(from), Some(to)) => check_consistency(file, &trusted, from, to, style),
+                _ => check_receipt(file, &trusted, style),
             }
         }
         LogVerb::Lines { first, count } => {
@@ -89,7 +90,7 @@ fn verify(folder: &Path, noted: Option<&SignedTreeHead>) -> Result<(Certificate,
         Finding::Store(error) => error.into(),
         finding => Failure::verification(format!("{}: {finding}", folder.display())),
     })?;
-    signed_if_noted(noted, authority.root())?;
+    signed_if_noted(noted, authority.roots())?;
     if let Some(noted) = noted.map(|noted| &noted.head)
         && (noted.size > audit.lines || authority.root_at(noted.size)? != noted.root)
     {
@@ -105,22 +106,48 @@ fn show(root: &Certificate, audit: &Audit) -> Sheet {
     Sheet::default()
         .text("authority", &root.claims().holder)
         .row("lines", audit.lines)
+        .row("roots", audit.roots)
         .row("certificates", audit.certificates)
         .row("status lists", audit.lists)
         .text("root", &audit.root)
         .row("signed up to", signed)
 }
 
-fn signed_if_noted(noted: Option<&SignedTreeHead>, root: &Certificate) -> Result<(), Failure> {
-    noted.map_or(Ok(()), |noted| signed_by(noted, root, "the noted head"))
+/// Only the root that was in force at that line may have signed there.
+fn signed_if_noted(noted: Option<&SignedTreeHead>, roots: &Roots) -> Result<(), Failure> {
+    let Some(noted) = noted else {
+        return Ok(());
+    };
+    let root = roots.at(noted.head.size);
+    let root = root.map(|root| root.certificate.clone());
+    signed_by(noted, root.as_slice(), "the noted head")
 }
 
-fn check_receipt(path: &Path, root: &Certificate, style: Style) -> Result<(), Failure> {
+/// The root that is trusted, and those that links lead to from it: all in the order in which they signed.
+fn trusted(root: &Path, links: &[PathBuf]) -> Result<Vec<Certificate>, Failure> {
+    let wrong = |path: &Path| {
+        let path = path.display().to_string();
+        move |refusal| Failure::verification(format!("{path} does not verify: {refusal}"))
+    };
+    let certificate = files::certificate(root)?;
+    let mut anchor = Anchor::trust_root(&certificate).map_err(wrong(root))?;
+    let mut trusted = vec![certificate];
+    for path in links {
+        let link = files::certificate(path)?;
+        anchor = Anchor::trust_link(&link, &[&anchor]).map_err(wrong(path))?;
+        trusted.push(link);
+    }
+    Ok(trusted)
+}
+
+fn check_receipt(path: &Path, trusted: &[Certificate], style: Style) -> Result<(), Failure> {
     let wrong = |error: &dyn std::fmt::Display| {
         Failure::verification(format!("{}: {error}", path.display()))
     };
     let receipt = Receipt::from_json(&files::read(path)?).map_err(|error| wrong(&error))?;
-    let claims = root.claims();
+    let claims = issuer(&receipt.head, trusted);
+    let claims = claims.or(trusted.first()).map(Certificate::claims);
+    let claims = claims.ok_or_else(|| wrong(&"no root is trusted"))?;
     receipt
         .verify_of(&claims.holder, &claims.key)
         .map_err(|error| wrong(&error))?;
@@ -137,7 +164,7 @@ fn check_receipt(path: &Path, root: &Certificate, style: Style) -> Result<(), Fa
 
 fn check_consistency(
     path: &Path,
-    root: &Certificate,
+    trusted: &[Certificate],
     from: &Path,
     to: &Path,
     style: Style,
@@ -147,24 +174,43 @@ fn check_consistency(
     };
     let proof = ConsistencyProof::from_json(&files::read(path)?).map_err(|error| wrong(&error))?;
     let (earlier, later) = (head(from)?, head(to)?);
-    signed_by(&earlier, root, "the earlier head")?;
-    signed_by(&later, root, "the later head")?;
+    signed_by(&earlier, trusted, "the earlier head")?;
+    signed_by(&later, trusted, "the later head")?;
+    let place = |head: &SignedTreeHead| {
+        let of = |root: &Certificate| root.claims().holder == head.head.issuer;
+        trusted.iter().position(of)
+    };
+    if place(&earlier) > place(&later) {
+        return Err(wrong(&"the later head is of an earlier root"));
+    }
     proof
-        .verify(&earlier.head, &later.head)
+        .verify_linked(&earlier.head, &later.head)
         .map_err(|error| wrong(&error))?;
     Sheet::default()
-        .text("authority", &root.claims().holder)
+        .text("authority", &later.head.issuer)
         .row("earlier lines", earlier.head.size)
         .row("later lines", later.head.size)
         .print(style);
     Ok(())
 }
 
-fn signed_by(head: &SignedTreeHead, root: &Certificate, what: &str) -> Result<(), Failure> {
-    let claims = root.claims();
-    let ours = head.head.issuer == claims.holder && head.verify(&claims.key).is_ok();
+/// The root or link certificate of the authority that a head says it is of.
+fn issuer<'t>(head: &SignedTreeHead, trusted: &'t [Certificate]) -> Option<&'t Certificate> {
+    let of = |root: &&Certificate| root.claims().holder == head.head.issuer;
+    trusted.iter().find(of)
+}
+
+fn signed_by(head: &SignedTreeHead, trusted: &[Certificate], what: &str) -> Result<(), Failure> {
+    let ours = issuer(head, trusted).is_some_and(|root| head.verify(&root.claims().key).is_ok());
+    let names = || {
+        let names: Vec<_> = trusted
+            .iter()
+            .map(|root| root.claims().holder.to_string())
+            .collect();
+        names.join(" or ")
+    };
     ours.then_some(())
-        .ok_or_else(|| Failure::verification(format!("{what} is not signed by {}", claims.holder)))
+        .ok_or_else(|| Failure::verification(format!("{what} is not signed by {}", names())))
 }
 
 fn head(path: &Path) -> Result<SignedTreeHead, Failure> {

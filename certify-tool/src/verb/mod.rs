@@ -11,10 +11,11 @@ mod list;
 mod log;
 mod personalise;
 mod revoke;
+mod rollover;
 mod terminal;
 mod verify;
 
-use crate::cli::{Arguments, CaVerb, StatusListVerb, Verb};
+use crate::cli::{Arguments, CaVerb, OutputArguments, PassphraseArguments, StatusListVerb, Verb};
 use crate::failure::Failure;
 
 /// Does what was asked.
@@ -35,6 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             passphrase,
             key,
         }) => ca::init(&folder()?, name, *years, passphrase, key, style),
+        Verb::Rollover(job) => rollover::roll_over(&folder()?, job, style),
         Verb::Enrol { url, code_file } => enrol::enrol(arguments, url, code_file.as_deref()),
         Verb::Batch(job) => batch::certify(arguments, job),
         Verb::Card(job) => card::certify(arguments, job),
@@ -52,9 +54,26 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         } => revoke::revoke(arguments, name, reason, output, passphrase),
         Verb::StatusList(StatusListVerb::Publish {
             cut_off_all,
+            also_under,
+            also_out,
+            also_passphrase_file,
             output,
             passphrase,
-        }) => revoke::publish(arguments, *cut_off_all, output, passphrase),
+        }) => {
+            if let (Some(root), Some(out)) = (also_under, also_out) {
+                let secret = also_passphrase_file.as_ref();
+                let secret = secret.or(passphrase.passphrase_file.as_ref()).cloned();
+                let output = OutputArguments {
+                    out: out.clone(),
+                    format: output.format,
+                };
+                let passphrase = PassphraseArguments {
+                    passphrase_file: secret,
+                };
+                revoke::publish_under(&folder()?, root, &output, &passphrase)?;
+            }
+            revoke::publish(arguments, *cut_off_all, output, passphrase)
+        }
         Verb::Approvals(verb) => approvals::run(arguments, verb),
         Verb::Log(verb) => log::run(arguments, verb),
     }

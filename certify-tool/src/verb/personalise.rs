@@ -131,7 +131,7 @@ fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
         .store_certificate(&certificate)
         .map_err(|error| match error {
             PersonaliseError::Refused { .. } => Failure::failed(
-                "the card refused its certificate: the root on it is of another authority",
+                "the card refused its certificate: the root on it is of another authority, or an earlier one of this authority; a card keeps the root it was first given",
             ),
             error => error.into(),
         })?;

@@ -9,6 +9,7 @@ use crate::{files, place, secret};
 use apdu::certificate::{Anchor, Name, StatusList, pem};
 use authority::Scope;
 use serde_json::json;
+use std::path::Path;
 
 /// `certify revoke`: into the ledger, then onto the next list.
 pub fn revoke(
@@ -27,8 +28,8 @@ pub fn revoke(
         return Ok(());
     }
     let folder = &place::folder(arguments.dir.as_deref())?;
-    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
+    let passphrase = secret::of_key(folder, authority.roots().newest(), passphrase)?;
     let mut key = authority.unlock(folder, &passphrase)?; // before anything is written: a wrong passphrase revokes nobody
     let now = place::now()?;
     authority.revoke(&name, reason, now)?;
@@ -69,8 +70,8 @@ pub fn publish(
         return deliver(&publish_remote(&remote, scope)?, output);
     }
     let folder = &place::folder(arguments.dir.as_deref())?;
-    let passphrase = secret::of_key(folder, passphrase)?;
     let mut authority = place::open(folder)?;
+    let passphrase = secret::of_key(folder, authority.roots().newest(), passphrase)?;
     let mut key = authority.unlock(folder, &passphrase)?;
     let scope = if cut_off_all {
         Scope::Everything
@@ -78,6 +79,25 @@ pub fn publish(
         Scope::Revoked
     };
     let list = authority.publish(key.as_mut(), scope, place::now()?)?;
+    deliver(&list, output)
+}
+
+/// `certify status-list --also-under`: the list of an earlier root. The newest root's must follow, with the higher number.
+pub fn publish_under(
+    folder: &Path,
+    root: &str,
+    output: &OutputArguments,
+    passphrase: &PassphraseArguments,
+) -> Result<(), Failure> {
+    let name = place::name(root)?;
+    let mut authority = place::open(folder)?;
+    let roots = authority.roots();
+    let root = roots.named(&name).filter(|root| *root != roots.newest());
+    let root = root
+        .ok_or_else(|| Failure::failed(format!("{name} is no earlier root of this authority")))?;
+    let passphrase = secret::of_key(folder, root, passphrase)?;
+    let mut key = authority.unlock_of(root, folder, &passphrase)?;
+    let list = authority.publish_under(key.as_mut(), place::now()?)?;
     deliver(&list, output)
 }
 

@@ -78,8 +78,16 @@ fn in_store(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Resu
             office.issue(&request, Role::Terminal, job.years)?
         }
     };
-    let roots = [office.root().clone()];
-    identity::install(&mut store, &name, &certificate, &roots, now.day())?;
+    let vouched = office.roots()?;
+    let roots: Vec<_> = vouched
+        .iter()
+        .map(|root| root.certificate.clone())
+        .collect();
+    let links: Vec<_> = vouched
+        .iter()
+        .filter_map(|root| root.link.clone())
+        .collect();
+    identity::install_linked(&mut store, &name, &certificate, &roots, &links, now.day())?;
     if let Some(list) = office.status_list()? {
         identity::take_status_list(&mut store, &name, &list, now.day())?;
     }

@@ -113,6 +113,19 @@ pub fn install(
     roots: &[Certificate],
     today: Date,
 ) -> Result<(), IdentityError> {
+    install_linked(store, identity, certificate, roots, &[], today)
+}
+
+/// The same, with the links between `roots`, which cards of an earlier root need to be shown (§9.1). Each link must be signed by a
+/// root that is trusted then.
+pub fn install_linked(
+    store: &mut dyn PairingStore,
+    identity: &IdentityName,
+    certificate: &Certificate,
+    roots: &[Certificate],
+    links: &[Certificate],
+    today: Date,
+) -> Result<(), IdentityError> {
     let mut record = read_own(store, identity)?;
     let requested = record
         .requested
@@ -131,6 +144,9 @@ pub fn install(
     let mut trusted = Trusted::read(store, identity)?;
     for root in roots {
         trusted.pin(root)?;
+    }
+    for link in links {
+        trusted.link(link, today)?;
     }
     trusted
         .on(today)?
@@ -164,12 +180,7 @@ pub fn add_link(
     today: Date,
 ) -> Result<(), IdentityError> {
     let mut trusted = Trusted::read(store, identity)?;
-    trusted
-        .on(today)?
-        .judge_link(link)
-        .map_err(IdentityError::Link)?;
-    if trusted.link_to(&link.claims().holder)?.is_none() {
-        trusted.links.push(link.encoded().to_vec());
+    if trusted.link(link, today)? {
         store.commit(&[trusted.put(identity)])?;
     }
     Ok(())

@@ -177,6 +177,17 @@ impl Trusted {
         }
     }
 
+    /// Keeps a link certificate that a trusted root has signed; false when there is one for its root already.
+    pub(super) fn link(&mut self, link: &Certificate, today: Date) -> Result<bool, IdentityError> {
+        let trust = self.on(today)?;
+        trust.judge_link(link).map_err(IdentityError::Link)?;
+        let new = self.link_to(&link.claims().holder)?.is_none();
+        if new {
+            self.links.push(link.encoded().to_vec());
+        }
+        Ok(new)
+    }
+
     pub(super) fn put(&self, identity: &IdentityName) -> Change {
         let mut record = begin();
         push(&mut record, 0x80, &self.min_epoch.to_be_bytes());

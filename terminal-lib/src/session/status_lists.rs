@@ -6,7 +6,8 @@ use crate::connect::ConnectError;
 use crate::identity::{self, IdentityError, Trusted};
 use crate::store::record::PairingRecord;
 use crate::trust::ListAge;
-use apdu::certificate::Date;
+use apdu::certificate::{Date, StatusList};
+use apdu::codec::status::StatusWord;
 
 impl Session<'_> {
     /// After the first answer: whoever has the newer status list hands it on (§13).
@@ -21,17 +22,39 @@ impl Session<'_> {
         match (trusted.list(), own.cmp(&on_card)) {
             (_, core::cmp::Ordering::Equal) | (None, core::cmp::Ordering::Greater) => Ok(()),
             (Some(list), core::cmp::Ordering::Greater) => {
-                let notice = match self.put_status_list(list) {
-                    Ok(()) => Notice::StatusListSent { sequence: own },
-                    Err(error @ SessionError::Refused { .. }) => Notice::StatusListNotTaken {
-                        reason: error.to_string(),
+                let notice = match self.hand_on(list, trusted)? {
+                    None => Notice::StatusListSent { sequence: own },
+                    Some(refusal) => Notice::StatusListNotTaken {
+                        reason: refusal.to_string(),
                     },
-                    Err(error) => return Err(error.into()),
                 };
                 application.notice(&notice);
                 Ok(())
             }
             (_, core::cmp::Ordering::Less) => self.take_status_list(today, application),
+        }
+    }
+
+    /// Sends a list. A card that does not know the root that signed it is told of that root, by the link, and gets the list again. Gives
+    /// the card's refusal, if that was its last word.
+    fn hand_on(
+        &mut self,
+        list: &StatusList,
+        trusted: &Trusted,
+    ) -> Result<Option<SessionError>, ConnectError> {
+        let unknown = |error: &SessionError| matches!(error, SessionError::Refused { status, .. } if *status == StatusWord::WRONG_DATA);
+        let mut sent = self.put_status_list(list);
+        if sent.as_ref().is_err_and(unknown)
+            && let Some(link) = trusted.link_to(&list.claims().issuer)?
+        {
+            sent = self
+                .put_link(&link)
+                .and_then(|()| self.put_status_list(list));
+        }
+        match sent {
+            Ok(()) => Ok(None),
+            Err(refusal @ SessionError::Refused { .. }) => Ok(Some(refusal)),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -1,13 +1,14 @@
 //! Routes for everybody: what the authority is and how it is, and how to become a client.
 
 use super::super::message::{
-    Binary, EnrolAnswer, EnrolBody, HealthAnswer, NameText, PartAnswer, RootAnswer,
-    StatusListAnswer,
+    Binary, EnrolAnswer, EnrolBody, HealthAnswer, LinkedRoot, NameText, PartAnswer, RootAnswer,
+    RootsAnswer, StatusListAnswer,
 };
 use super::super::openapi;
 use super::super::problem::{BAD_CODE, INTERNAL, MALFORMED, Problem};
 use super::super::route::{Call, Told};
-use crate::EnrolmentCode;
+use crate::{EnrolmentCode, Root};
+use serde_json::Value;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub fn health(call: &Call<'_>) -> Told<HealthAnswer> {
@@ -32,6 +33,17 @@ pub fn root(call: &Call<'_>) -> Told<RootAnswer> {
         certificate: Binary(root.encoded().to_vec()),
     };
     Ok((200, answer))
+}
+
+pub fn roots(call: &Call<'_>) -> Told<RootsAnswer> {
+    let one = |(root, receipt): (Root, Value)| LinkedRoot {
+        name: NameText(root.name()),
+        certificate: Binary(root.certificate.encoded().to_vec()),
+        link: root.link.map(|link| Binary(link.encoded().to_vec())),
+        receipt,
+    };
+    let roots = call.service.desk.roots()?.into_iter().map(one).collect();
+    Ok((200, RootsAnswer { roots }))
 }
 
 pub fn status_list(call: &Call<'_>) -> Told<StatusListAnswer> {

@@ -1,7 +1,7 @@
 //! The authority's holders and ledger over the network. What comes is checked under the root that this client knows.
 
 use super::messages::{Text as _, certificate, list};
-use super::{Remote, Replaced};
+use super::{Remote, Replaced, roots};
 use crate::failure::Failure;
 use apdu::certificate::{Anchor, Expectations, Name, ProvenCertificate, Validity};
 use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
@@ -103,13 +103,19 @@ impl Remote {
 
     /// All holders, by name, each with a certificate that this authority has signed.
     pub fn holders(&self) -> Result<Vec<Holder>, Failure> {
-        let anchor = Anchor::trust_root(&self.root).map_err(wrong("root"))?;
+        let roots = roots::all(&self.link, self.root.encoded(), &self.url)?;
+        let anchors: Result<Vec<Anchor>, _> = roots
+            .iter()
+            .map(|root| Anchor::restored(&root.certificate))
+            .collect();
+        let anchors = anchors.map_err(wrong("root"))?;
+        let anchors: Vec<&Anchor> = anchors.iter().collect();
         let mut holders: Vec<Holder> = Vec::new();
         let mut path = format!("/v1/holders?limit={HOLDERS}");
         loop {
             let told = self.link.get(&path)?;
             for row in list(&told, "holders")? {
-                let holder = self.holder_of(row, &anchor)?;
+                let holder = self.holder_of(row, &anchors)?;
                 let name = holder.certificate.claims().holder;
                 let last = holders.last().map(|last| last.certificate.claims().holder);
                 if last.is_some_and(|last| last >= name) {
@@ -126,7 +132,7 @@ impl Remote {
         }
     }
 
-    fn holder_of(&self, row: &Value, anchor: &Anchor) -> Result<Holder, Failure> {
+    fn holder_of(&self, row: &Value, anchors: &[&Anchor]) -> Result<Holder, Failure> {
         let certificate = certificate(row, "certificate")?;
         let claims = certificate.claims();
         let expected = Expectations {
@@ -135,7 +141,7 @@ impl Remote {
             min_epoch: 0,
             revoked: None,
         };
-        ProvenCertificate::verify(certificate.clone(), &[anchor], &expected)
+        ProvenCertificate::verify(certificate.clone(), anchors, &expected)
             .map_err(wrong("certificate"))?;
         if row.name("holder")? != claims.holder {
             return Err(wrong("certificate")(&"it is another holder's"));

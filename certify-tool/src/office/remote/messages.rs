@@ -15,7 +15,8 @@ pub trait Text {
     fn name(&self, key: &str) -> Result<Name, Failure>;
 }
 
-fn strange(key: &str) -> Failure {
+/// What is said about an answer that cannot be read.
+pub fn strange(key: &str) -> Failure {
     Failure::failed(format!(
         "the authority's answer is not understood: {key}; it and this program are of different versions"
     ))

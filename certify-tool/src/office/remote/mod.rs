@@ -1,13 +1,14 @@
 //! ST-13, ST-14: the authority over the network.
 //!
 //! What the service says is not believed: certificates and receipts are checked under the root certificate, which the station got at
-//! enrolment, over TLS, and keeps.
+//! enrolment, over TLS, and keeps; a later root it takes only by its link.
 
 mod approval;
 mod enrol;
 mod ledger;
 mod link;
 mod messages;
+mod roots;
 mod station;
 
 pub use link::Link;
@@ -15,11 +16,11 @@ pub use messages::{Text, certificate, list, status_list};
 
 use super::{Awaited, Office};
 use crate::failure::Failure;
-use apdu::certificate::{Anchor, Certificate, Name, Request, Role, StatusList};
+use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::{Entropy, sha256};
 use authority::ledger::{Event, Line, Replaced};
 use authority::tree::Receipt;
-use authority::{Challenge, EnrolmentCode, NameOrder, Order};
+use authority::{Challenge, EnrolmentCode, NameOrder, Order, Roots};
 use base64ct::{Base64, Encoding as _};
 use getrandom::SysRng;
 use link::LinkError;
@@ -32,6 +33,7 @@ use std::time::Duration;
 
 /// An authority's service, as one of its clients sees it.
 pub struct Remote {
+    url: String,
     link: Link,
     root: Certificate,
     /// How long to wait for an operator.
@@ -41,15 +43,29 @@ pub struct Remote {
 impl Remote {
     /// Reaches the service at `url` as the client whose identity is in `folder`.
     pub fn open(url: &str, folder: &Path) -> Result<Self, Failure> {
-        let identity = Identity::open(folder, url)?;
+        let mut identity = Identity::open(folder, url)?;
         let link = Link::new(url, identity.tls_ca(), Some(&identity), run()?)?;
-        let root = root_of(&link)?;
+        let root = roots::newest(&link)?;
         if root.encoded() != identity.root() {
-            return Err(Failure::verification(format!(
-                "{url}: its root is another one than at enrolment; ask its operator before you enrol again"
-            )));
+            let newest = roots::all(&link, identity.root(), url)?
+                .newest()
+                .certificate
+                .clone();
+            if newest != root {
+                return Err(Failure::failed(format!(
+                    "{url}: it has just got a new root; try again"
+                )));
+            }
+            // From now on the earlier root is not enough.
+            identity = identity.with_root(&root);
+            identity.store_root(folder)?;
+            eprintln!(
+                "{url}: its new root {} is linked by the one known here",
+                root.claims().holder
+            );
         }
         Ok(Self {
+            url: url.into(),
             link,
             root,
             patience: Duration::ZERO,
@@ -116,17 +132,8 @@ pub fn join(url: &str, code: EnrolmentCode, folder: &Path) -> Result<String, Fai
     }
     let (identity, who) = enrol::enrol(url, &Arc::new(code), run()?)?;
     let link = Link::new(url, identity.tls_ca(), Some(&identity), run()?)?;
-    identity.with_root(&root_of(&link)?).store(folder)?;
+    identity.with_root(&roots::newest(&link)?).store(folder)?;
     Ok(who)
-}
-
-/// The service's root, which must be a root, signed by itself.
-fn root_of(link: &Link) -> Result<Certificate, Failure> {
-    let root = certificate(&link.get("/v1/root")?, "certificate")?;
-    Anchor::trust_root(&root).map_err(|refusal| {
-        Failure::verification(format!("the authority's root does not verify: {refusal}"))
-    })?;
-    Ok(root)
 }
 
 /// A number that no other run of this program has.
@@ -147,6 +154,10 @@ fn word(role: Role) -> Result<&'static str, Failure> {
 impl Office for Remote {
     fn root(&self) -> &Certificate {
         &self.root
+    }
+
+    fn roots(&mut self) -> Result<Roots, Failure> {
+        roots::all(&self.link, self.root.encoded(), &self.url)
     }
 
     fn order(&mut self, order: &Order) -> Result<Challenge, Failure> {

@@ -99,12 +99,32 @@ impl Identity {
         })
     }
 
+    /// Writes the root in place of the one in `folder`, whole or not at all.
+    pub fn store_root(&self, folder: &Path) -> Result<(), Failure> {
+        let path = folder.join(ROOT);
+        let part = beside(&path);
+        let write = || -> io::Result<()> {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&part)?;
+            file.write_all(&self.root)?;
+            file.sync_all()?;
+            fs::rename(&part, &path)
+        };
+        write().map_err(|error| {
+            let _ = fs::remove_file(&part); // it may not exist
+            Failure::failed(format!("cannot write {}: {error}", path.display()))
+        })
+    }
+
     /// The TLS CA that we trust, DER.
     pub fn tls_ca(&self) -> &[u8] {
         &self.tls_ca
     }
 
-    /// The authority's root certificate, as it was at enrolment.
+    /// The authority's newest root certificate that this station has seen, the one of its enrolment or linked by it.
     pub fn root(&self) -> &[u8] {
         &self.root
     }
