@@ -30,6 +30,11 @@ impl Authority {
         Ok(Self { store, root })
     }
 
+    /// Its store.
+    pub fn into_store(self) -> Box<dyn Store> {
+        self.store
+    }
+
     /// Does tasks in one durable step: when this returns, every line that it gives is on the medium.
     ///
     /// A task that is against policy fails alone. With a key, a tree head over all lines is signed as well, once.
@@ -59,7 +64,7 @@ impl Authority {
     }
 
     /// One change of the ledger. If `work` fails, nothing of it stays.
-    fn step<T>(
+    pub(crate) fn step<T>(
         &mut self,
         needs: &Needs,
         mut key: Option<&mut dyn Signer>,

@@ -1,10 +1,12 @@
 //! What can go wrong with an authority, by whose fault.
 
 use crate::account::NotProvable;
+use crate::audit::Finding;
 use crate::custody::CustodyError;
 use crate::issue::Refused;
 use crate::ledger::Fault;
 use crate::order::OrderRefused;
+use crate::restore::RestoreRefused;
 use crate::status::RevocationRefused;
 use crate::store::StoreError;
 use apdu::crypto::EntropyError;
@@ -58,6 +60,12 @@ pub enum AuthorityError {
         /// What it said.
         source: io::Error,
     },
+    /// The backup cannot be restored like this.
+    #[error(transparent)]
+    Restore(#[from] RestoreRefused),
+    /// What is in the backup does not verify.
+    #[error("{}: this backup is damaged: {}", .0.display(), .1)]
+    Backup(PathBuf, Box<Finding>),
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),

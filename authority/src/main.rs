@@ -7,7 +7,7 @@ use authority::server::identity::Identity;
 use authority::server::ledger_desk::LedgerDesk;
 use authority::server::listen::Running;
 use authority::server::{Clock, Service};
-use authority::store::{copy, postgres, sqlite};
+use authority::store::{Store, copy, postgres, sqlite};
 use authority::{Authority, EnrolmentCode, STORE_FILE};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use getrandom::SysRng;
@@ -128,8 +128,13 @@ fn serve(config: &Config) -> Result<(), Failure> {
     let key = authority.unlock(&config.data, &passphrase(config)?)?;
     let clock: Clock = Arc::new(now);
     let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&clock));
-    let register = Register::open(&config.data)?;
-    let identity = Identity::open(&config.data, now())?;
+    let mut store = open_store(config)?;
+    let identity = Identity::shared(&config.data, store.as_mut(), now())?;
+    let register = Register::new(store);
+    let came = register.take_over(&config.data)?;
+    if came > 0 {
+        tracing::info!(came, "the register of clients moved into the store");
+    }
     let service = Service::new(
         Arc::new(desk),
         register,
@@ -144,22 +149,17 @@ fn serve(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The store that the settings name.
+fn open_store(config: &Config) -> Result<Box<dyn Store>, Failure> {
+    Ok(match &config.store_file {
+        Some(file) => postgres::open(&address(file)?, PATIENCE)?,
+        None => sqlite::open(&config.data.join(STORE_FILE), PATIENCE)?,
+    })
+}
+
 /// The authority of the folder, in the store that the settings name.
 fn open(config: &Config) -> Result<Authority, Failure> {
-    let home = Authority::open(&config.data, PATIENCE)?;
-    let Some(file) = &config.store_file else {
-        return Ok(home);
-    };
-    let elsewhere = Authority::new(postgres::open(&address(file)?, PATIENCE)?)?;
-    match elsewhere.root().encoded() == home.root().encoded() {
-        true => Ok(elsewhere),
-        false => Err(format!(
-            "{}: the store is of another authority than {}",
-            file.display(),
-            config.data.display()
-        )
-        .into()),
-    }
+    Ok(Authority::within(&config.data, open_store(config)?)?)
 }
 
 /// Copies the folder's ledger to an empty PostgreSQL store.
@@ -195,9 +195,12 @@ fn enrol(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
         )
         .into());
     }
-    let identity = Identity::open(&config.data, now())?;
+    let mut store = open(config)?.into_store();
+    let identity = Identity::shared(&config.data, store.as_mut(), now())?;
+    let register = Register::new(store);
+    register.take_over(&config.data)?;
     let code = draw(&identity)?;
-    Register::open(&config.data)?.invite(text("name"), role, &code.hash(), now())?;
+    register.invite(text("name"), role, &code.hash(), now())?;
     println!("{}", *code.dangerous_text());
     eprintln!(
         "authority: the code enrols {} as {} once, within a day",

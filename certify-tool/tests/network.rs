@@ -21,6 +21,7 @@ use getrandom::SysRng;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::thread;
@@ -57,7 +58,7 @@ impl Network {
         let ca = self.desk.path("ca");
         let identity = Identity::open(&ca, now()).unwrap();
         let code = EnrolmentCode::draw(identity.certificate(), &mut SysRng).unwrap();
-        let register = Register::open(&ca).unwrap();
+        let register = register(&ca);
         register.invite(name, role, &code.hash(), now()).unwrap();
         self.desk.write("code", code.dangerous_text().as_bytes());
         format!("enrol {} --code-file code", self.url())
@@ -77,6 +78,11 @@ impl Network {
     }
 }
 
+fn register(ca: &Path) -> Register {
+    let path = ca.join(authority::STORE_FILE);
+    Register::new(authority::store::sqlite::open(&path, Duration::from_secs(60)).unwrap())
+}
+
 fn serve(desk: &Desk, port: u16) -> Running {
     let ca = desk.path("ca");
     let open = || Authority::open(&ca, Duration::from_secs(60)).unwrap();
@@ -84,7 +90,7 @@ fn serve(desk: &Desk, port: u16) -> Running {
     let key = writer.unlock(&ca, b"correct horse").unwrap();
     let clock: Clock = Arc::new(now);
     let desk = LedgerDesk::new(writer, open(), key, clock.clone());
-    let register = Register::open(&ca).unwrap();
+    let register = register(&ca);
     let identity = Identity::open(&ca, now()).unwrap();
     let limits = Limits::default();
     let service = Service::new(Arc::new(desk), register, identity, limits, clock).unwrap();
@@ -253,7 +259,7 @@ fn who_is_not_enrolled_or_speaks_to_somebody_else_is_told_so() {
 fn a_client_that_was_revoked_and_a_service_that_is_gone_are_told_apart() {
     let network = Network::start();
     let station = network.station();
-    let register = Register::open(&network.desk.path("ca")).unwrap();
+    let register = register(&network.desk.path("ca"));
     register.revoke("LINE1", now()).unwrap();
     station.run("challenge").fails(1, "client-revoked");
     let (desk, url) = (network.desk, station);

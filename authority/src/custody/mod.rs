@@ -23,7 +23,7 @@ mod uri;
 
 pub use error::{CustodyError, MIN_PASSPHRASE};
 pub use file::SigningKey;
-pub(crate) use file::create_private;
+pub(crate) use file::{create_private, create_private_copy};
 pub use pin::Pin;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11Key;

@@ -47,7 +47,7 @@ pub fn open(address: &str, patience: Duration) -> Result<Box<dyn Store>, StoreEr
         changing: false,
     };
     postgres.connection()?;
-    Ok(Box::new(SqlStore::new(postgres)))
+    Ok(Box::new(SqlStore::open(postgres)?))
 }
 
 impl Postgres {

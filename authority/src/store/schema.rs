@@ -1,11 +1,17 @@
 //! The tables, in words that SQLite and PostgreSQL both understand; `BYTES` stands for the type of byte strings.
 //!
-//! `lines` is the ledger; `nodes` and `heads` its tree. All others follow from the lines and could be made from them again.
+//! `lines` is the ledger; `nodes` and `heads` its tree. `clients`, `invitations` and `service` are the network service's. All others
+//! follow from the lines and could be made from them again.
+//!
+//! A new store takes all [`STEPS`], an older one those that it has not. A step that was released is never edited.
 
-/// Version of the tables.
-pub(super) const VERSION: i64 = 1;
+/// Version of the tables: how many steps there are.
+pub(super) const VERSION: i64 = 2;
 
-pub(super) const TABLES: &[&str] = &[
+/// What makes each version of the one before.
+pub(super) const STEPS: [&[&str]; 2] = [VERSION_1, VERSION_2];
+
+const VERSION_1: &[&str] = &[
     // One row: where the ledger ends. Its row lock is the write lock.
     "CREATE TABLE tail (id BIGINT PRIMARY KEY CHECK (id = 1), version BIGINT NOT NULL, size BIGINT NOT NULL, time BIGINT NOT NULL, root BYTES NOT NULL)",
     "CREATE TABLE lines (sequence BIGINT PRIMARY KEY, entry TEXT NOT NULL)",
@@ -18,4 +24,15 @@ pub(super) const TABLES: &[&str] = &[
     "CREATE TABLE serials (prefix TEXT PRIMARY KEY, highest BIGINT NOT NULL)",
     "CREATE TABLE lists (sequence BIGINT PRIMARY KEY, list BYTES NOT NULL)",
     "CREATE TABLE answers (client TEXT NOT NULL, word TEXT NOT NULL, digest BYTES NOT NULL, line BIGINT NOT NULL, PRIMARY KEY (client, word))",
+];
+
+const VERSION_2: &[&str] = &[
+    // Who may connect to the service, who is invited, and the TLS authority that all instances have.
+    "CREATE TABLE clients (place BIGINT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, fingerprint TEXT NOT NULL UNIQUE, added BIGINT NOT NULL, revoked BIGINT)",
+    "CREATE UNIQUE INDEX clients_active ON clients (name) WHERE revoked IS NULL",
+    "CREATE TABLE invitations (name TEXT PRIMARY KEY, role TEXT NOT NULL, code TEXT NOT NULL UNIQUE, expires BIGINT NOT NULL)",
+    "CREATE TABLE service (id BIGINT PRIMARY KEY CHECK (id = 1), tls_ca BYTES NOT NULL)",
+    // Backups that were put back: by how much the numbers leapt, and what was lost for good.
+    "CREATE TABLE restorations (line BIGINT PRIMARY KEY, leap BIGINT NOT NULL, floor BIGINT NOT NULL, lists BIGINT NOT NULL)",
+    "ALTER TABLE serials ADD COLUMN barrier BIGINT NOT NULL DEFAULT 0",
 ];

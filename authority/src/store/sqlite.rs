@@ -64,7 +64,7 @@ fn connect(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError
         Ok(())
     };
     settle().map_err(|error| failed(&place, &error))?;
-    Ok(Box::new(SqlStore::new(Sqlite { connection, place })))
+    Ok(Box::new(SqlStore::open(Sqlite { connection, place })?))
 }
 
 impl Sql for Sqlite {

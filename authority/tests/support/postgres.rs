@@ -1,4 +1,5 @@
 //! A PostgreSQL server of our own: in a temporary folder, on a socket in it, gone at the end.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
