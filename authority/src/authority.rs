@@ -229,6 +229,11 @@ impl Authority {
         self.store.size()
     }
 
+    /// Whether the store takes changes, and has room: writes 64 KiB, durable, and takes them away again.
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        self.store.probe()
+    }
+
     /// Texts of up to `count` lines of the ledger from number `first`, from 1.
     pub fn lines(&mut self, first: u64, count: u32) -> Result<Vec<String>, StoreError> {
         self.store.lines(first, count)

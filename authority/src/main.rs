@@ -1,6 +1,7 @@
 //! The command `authority`: the certification authority as a network service.
 
 use apdu::crypto::EntropyError;
+use authority::custody::{Awaited, Custody};
 use authority::server::clients::{ClientRole, Register};
 use authority::server::config::{Config, FILE_KEY, PREFIX, SETTINGS, Values};
 use authority::server::identity::Identity;
@@ -8,7 +9,7 @@ use authority::server::ledger_desk::LedgerDesk;
 use authority::server::listen::Running;
 use authority::server::{Clock, Service};
 use authority::store::{Store, copy, postgres, sqlite};
-use authority::{Authority, EnrolmentCode, STORE_FILE};
+use authority::{Authority, EnrolmentCode, STORE_FILE, restore};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use getrandom::SysRng;
 use std::error::Error;
@@ -66,6 +67,11 @@ fn command() -> Command {
             Command::new("move").about("Copy the folder's ledger to an empty PostgreSQL store"),
         )
         .subcommand(
+            Command::new("backup")
+                .about("Copy the store, wherever it is, to one new file; `certify ca restore` takes it")
+                .arg(text("out", "The new file").value_name("FILE").value_parser(value_parser!(PathBuf))),
+        )
+        .subcommand(
             Command::new("enrol")
                 .about("Print a one-time code by which a station or an operator becomes a client")
                 .arg(text("role", "What it may do").value_parser(["station", "operator"]))
@@ -93,6 +99,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "serve" => serve(&config),
         "enrol" => enrol(&config, inner),
         "move" => relocate(&config),
+        "backup" => back_up(&config, inner),
         _ => {
             print!("{}", values.show(inner.get_flag("origin")));
             Ok(())
@@ -125,9 +132,17 @@ fn serve(config: &Config) -> Result<(), Failure> {
         .with_writer(io::stderr)
         .init();
     let (authority, reader) = (open(config)?, open(config)?);
-    let key = authority.unlock(&config.data, &passphrase(config)?)?;
+    let public = authority.root().claims().key.clone();
+    let custody = Custody::of(&config.data)?;
+    let key = Awaited::open(custody, &passphrase(config)?, &public)?;
+    if let Some(reason) = key.missing() {
+        tracing::error!(
+            reason,
+            "the key is away; nothing is signed until it is back"
+        );
+    }
     let clock: Clock = Arc::new(now);
-    let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&clock));
+    let desk = LedgerDesk::awaiting(authority, reader, key, Arc::clone(&clock));
     let mut store = open_store(config)?;
     let identity = Identity::shared(&config.data, store.as_mut(), now())?;
     let register = Register::new(store);
@@ -173,6 +188,15 @@ fn relocate(config: &Config) -> Result<(), Failure> {
     let lines = copy(home.as_mut(), away.as_mut())?;
     println!("{lines} lines are in the new store; serve it with the same --store-file");
     eprintln!("authority: the folder's own store stays as it is; do not issue from it any more");
+    Ok(())
+}
+
+/// A copy of the store in one file.
+fn back_up(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
+    let out = arguments.get_one::<PathBuf>("out").ok_or("no --out FILE")?;
+    let lines = restore::backup(open(config)?.into_store().as_mut(), out)?;
+    println!("{lines} lines are in {}", out.display());
+    eprintln!("authority: the key is not in it, nor is tls-ca.*; keep them apart from it");
     Ok(())
 }
 

@@ -297,13 +297,13 @@ fn two_services_on_one_database_are_one_authority() {
     );
     one.kill(); // comes back on the database
     let (child, port) = serve(one.folder.path());
-    let card = one.station("LINE1");
-    let first = one.client(&card);
     let two = Service {
         folder: tempfile::tempdir().unwrap(),
         child: Mutex::new(child),
         port: AtomicU64::new(port),
     };
+    let card = one.station("LINE1");
+    let first = one.client(&card);
     let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
     let identity = Identity::open(&one.ca(), seconds()).unwrap();
     let second = client(address, identity.certificate(), Some(&card));

@@ -109,15 +109,16 @@ impl<S: Sql> SqlStore<S> {
             RollEdit::Enrol(client) => {
                 let text = "SELECT place FROM clients ORDER BY place DESC LIMIT 1";
                 let last = self.read("a client", text, &[], Row::number::<u64>)?;
-                let row = [
+                let mut row = vec![
                     Value::from(last.first().map_or(1, |last| last + 1)),
                     client.name.as_str().into(),
                     client.role.word().into(),
                     client.fingerprint.as_str().into(),
                     client.added.into(),
-                    client.revoked.into(),
                 ];
-                let table = format!("clients (place, {CLIENT})");
+                row.extend(client.revoked.map(Value::from));
+                let revoked = client.revoked.map_or("", |_| ", revoked");
+                let table = format!("clients (place, name, role, fingerprint, added{revoked})");
                 self.insert(&table, row.len(), &row, "")
             }
             RollEdit::Revoke { name, at } => {

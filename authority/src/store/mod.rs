@@ -11,6 +11,8 @@ mod row;
 mod schema;
 mod sql;
 pub mod sqlite;
+#[cfg(feature = "postgres")]
+mod tls;
 mod write;
 
 pub use clients::Clients;
@@ -153,7 +155,7 @@ pub trait Store: Clients + Send {
     /// The prefix whose serial numbers are the farthest, and the highest of them.
     fn highest(&mut self) -> Result<Option<(String, u32)>, StoreError>;
 
-    /// Writes and makes durable what is there already: whether the store takes changes at all.
+    /// Whether the store takes changes, and has room: writes 64 KiB, durable, and takes them away again.
     fn probe(&mut self) -> Result<(), StoreError>;
 
     /// Number of lines.

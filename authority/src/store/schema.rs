@@ -32,6 +32,8 @@ const VERSION_2: &[&str] = &[
     "CREATE UNIQUE INDEX clients_active ON clients (name) WHERE revoked IS NULL",
     "CREATE TABLE invitations (name TEXT PRIMARY KEY, role TEXT NOT NULL, code TEXT NOT NULL UNIQUE, expires BIGINT NOT NULL)",
     "CREATE TABLE service (id BIGINT PRIMARY KEY CHECK (id = 1), tls_ca BYTES NOT NULL)",
+    // What is written and taken away again to see whether there is room.
+    "CREATE TABLE trial (id BIGINT PRIMARY KEY CHECK (id = 1), filler BYTES NOT NULL)",
     // Backups that were put back: by how much the numbers leapt, and what was lost for good.
     "CREATE TABLE restorations (line BIGINT PRIMARY KEY, leap BIGINT NOT NULL, floor BIGINT NOT NULL, lists BIGINT NOT NULL)",
     "ALTER TABLE serials ADD COLUMN barrier BIGINT NOT NULL DEFAULT 0",

@@ -38,6 +38,8 @@ pub(super) trait Sql: Send {
     fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError>;
 }
 
+/// Bytes that are written to see whether there is room: more than any change of one task needs.
+const TRIAL: usize = 65_536;
 /// Most values in one statement; lists are cut to fit.
 const MOST_VALUES: usize = 400;
 
@@ -364,8 +366,14 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn probe(&mut self) -> Result<(), StoreError> {
+        let filler = Value::from(&[0; TRIAL][..]);
         self.lock()?;
-        self.settle(|store| store.sql.execute("UPDATE tail SET version = version", &[]))
+        self.settle(|store| {
+            let then = "ON CONFLICT (id) DO UPDATE SET filler = excluded.filler";
+            store.insert("trial (id, filler)", 2, &[1_u64.into(), filler], then)
+        })?;
+        self.lock()?;
+        self.settle(|store| store.sql.execute("DELETE FROM trial", &[]))
     }
 
     fn size(&mut self) -> Result<u64, StoreError> {

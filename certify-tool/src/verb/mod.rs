@@ -1,5 +1,6 @@
 //! One file per verb.
 
+mod backup;
 mod batch;
 mod ca;
 mod card;
@@ -34,6 +35,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             passphrase,
             key,
         }) => ca::init(&folder()?, name, *years, passphrase, key, style),
+        Verb::Ca(CaVerb::Backup { out }) => backup::backup(&folder()?, out, style),
+        Verb::Ca(CaVerb::Restore {
+            from,
+            kept,
+            newest,
+            leap,
+            passphrase,
+        }) => {
+            let backup = backup::Given {
+                from,
+                kept,
+                newest: newest.as_deref(),
+                leap: *leap,
+            };
+            backup::restore(&folder()?, &backup, passphrase, style)
+        }
         Verb::Enrol { url, code_file } => enrol::enrol(arguments, url, code_file.as_deref()),
         Verb::Batch(job) => batch::certify(arguments, job),
         Verb::Card(job) => card::certify(arguments, job),
