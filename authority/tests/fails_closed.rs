@@ -4,11 +4,9 @@
 mod http;
 mod support;
 
-use authority::server::clients::ClientRole;
 use authority::server::identity::Identity;
-use authority::{Authority, EnrolmentCode, Moment};
-use http::{Card, client, request, today};
-use rcgen::KeyPair;
+use authority::{Authority, Moment};
+use http::{client, today};
 use serde_json::json;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -86,7 +84,7 @@ fn a_full_disk_changes_nothing_and_is_told_and_outlived() {
     fs::write(folder.path().join("passphrase"), PASSPHRASE).unwrap();
     fs::create_dir(folder.path().join("disk")).unwrap();
     let identity = Identity::open(&ca, today()).unwrap();
-    let card = enrolled(&ca, &identity);
+    let card = http::enrolled(&ca, &identity);
     let service = Service::start(folder.path());
     let station = client(service.address, identity.certificate(), Some(&card));
     let wish = json!({ "role": "card", "name": { "next_of": "ZZFULL" } });
@@ -135,22 +133,4 @@ fn a_full_disk_changes_nothing_and_is_told_and_outlived() {
     assert_eq!(answer.status, 201, "{}", answer.body);
     let next = format!("ZZFULL{:05}", done + 2);
     assert_eq!(answer.json()["holder"], next, "nothing was half done");
-}
-
-fn enrolled(ca: &Path, identity: &Identity) -> Card {
-    let register = http::register(ca);
-    let code = EnrolmentCode::draw(identity.certificate(), &mut Tape(7)).unwrap();
-    let hash = code.hash();
-    register
-        .invite("LINE1", ClientRole::Station, &hash, today())
-        .unwrap();
-    let key = KeyPair::generate().unwrap();
-    let wish = request(&key);
-    let certify = |name: &str, _| {
-        Ok::<_, authority::server::clients::RegisterError>(
-            identity.certify(&wish, name, today()).unwrap(),
-        )
-    };
-    let (_, certificate) = register.enrol(&hash, today(), certify).unwrap();
-    Card { certificate, key }
 }

@@ -91,19 +91,30 @@ impl Postgres {
         &mut self,
         text: &str,
         values: &[Value],
-        run: impl FnOnce(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, Error>,
+        run: impl Fn(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
-        let connection = self.connection()?;
-        let outcome = connection.statement(text).and_then(|statement| {
+        self.patiently(|connection| {
+            let statement = connection.statement(text)?;
             let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(as_sql).collect();
             run(&mut connection.client, &statement, &values)
-        });
-        outcome.map_err(|error| self.failed(&error))
+        })
     }
 
     fn plain(&mut self, text: &str) -> Result<(), StoreError> {
-        let done = self.connection()?.client.batch_execute(text);
-        done.map_err(|error| self.failed(&error))
+        self.patiently(|connection| connection.client.batch_execute(text))
+    }
+
+    /// That a connection was lost is noticed only when it is used. Outside a change it is made anew then, once.
+    fn patiently<T>(
+        &mut self,
+        run: impl Fn(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection()?;
+        let mut outcome = run(connection);
+        if outcome.is_err() && connection.client.is_closed() && !self.changing {
+            outcome = run(self.connection()?);
+        }
+        outcome.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &Error) -> StoreError {

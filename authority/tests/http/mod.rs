@@ -416,3 +416,21 @@ pub fn today() -> u64 {
         .unwrap()
         .as_secs()
 }
+
+/// A station, LINE1, enrolled on the server's machine by the system's clock.
+pub fn enrolled(ca: &Path, identity: &Identity) -> Card {
+    let register = register(ca);
+    let code = EnrolmentCode::draw(identity.certificate(), &mut Tape(7)).unwrap();
+    let hash = code.hash();
+    register
+        .invite("LINE1", ClientRole::Station, &hash, today())
+        .unwrap();
+    let key = KeyPair::generate().unwrap();
+    let wish = request(&key);
+    let certify = |name: &str, _| {
+        let made = identity.certify(&wish, name, today()).unwrap();
+        Ok::<_, authority::server::clients::RegisterError>(made)
+    };
+    let (_, certificate) = register.enrol(&hash, today(), certify).unwrap();
+    Card { certificate, key }
+}
