@@ -71,6 +71,9 @@ fn command() -> Command {
                 .about("Copy the store, wherever it is, to one new file; `certify ca restore` takes it")
                 .arg(text("out", "The new file").value_name("FILE").value_parser(value_parser!(PathBuf))),
         )
+        .subcommand(Command::new("forget-tls-ca").about(
+            "Let the next instance that starts bring its own TLS CA; all clients have to be enrolled again",
+        ))
         .subcommand(
             Command::new("enrol")
                 .about("Print a one-time code by which a station or an operator becomes a client")
@@ -100,6 +103,7 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "enrol" => enrol(&config, inner),
         "move" => relocate(&config),
         "backup" => back_up(&config, inner),
+        "forget-tls-ca" => Ok(open(&config)?.into_store().forget_tls_ca()?),
         _ => {
             print!("{}", values.show(inner.get_flag("origin")));
             Ok(())

@@ -25,7 +25,8 @@ use std::time::Duration;
 pub const DEFAULT_LEAP: u32 = 10_000;
 
 /// What of a folder is not in a backup, and has to be kept apart: the key or where it is, and the TLS CA of the service.
-const KEPT: [&str; 4] = ["key.pem", "key.uri", "tls-ca.pem", "tls-ca.key"];
+const KEPT: [&str; 4] = ["key.pem", "key.uri", TLS_CA, "tls-ca.key"];
+const TLS_CA: &str = "tls-ca.pem";
 
 /// The backup cannot be restored like this. Nothing was made.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +181,9 @@ fn rebuild(
     let mut new = sqlite::create(&folder.join(STORE_FILE), Duration::ZERO)?;
     let size = copy(old.as_mut(), new.as_mut())?;
     drop(old);
+    if !folder.join(TLS_CA).exists() {
+        new.forget_tls_ca()?; // the service makes a new one, and its clients are enrolled again
+    }
     for name in ["backup.db", "backup.db-wal", "backup.db-shm"] {
         match fs::remove_file(folder.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {

@@ -165,6 +165,14 @@ fn an_instance_with_another_tls_authority_is_told_what_to_copy(pair: &Pair) {
         fs::copy(pair.ca().join(file), other.join(file)).unwrap();
     }
     assert_eq!(start().unwrap().certificate(), pair.tls_ca);
+    for file in ["tls-ca.pem", "tls-ca.key"] {
+        fs::remove_file(other.join(file)).unwrap();
+    }
+    assert!(matches!(start(), Err(IdentityError::OtherCa { .. })));
+    (pair.open)().forget_tls_ca().unwrap();
+    assert_ne!(start().unwrap().certificate(), pair.tls_ca, "a new one");
+    let old = Identity::shared(&pair.ca(), (pair.open)().as_mut(), today());
+    assert!(matches!(old, Err(IdentityError::OtherCa { .. })));
 }
 
 fn suite(pair: &Pair) {

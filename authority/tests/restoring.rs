@@ -4,6 +4,7 @@
 mod support;
 
 use apdu::certificate::{Name, Role};
+use authority::client::{Client, ClientRole, RollEdit};
 use authority::ledger::Fault;
 use authority::restore::{Backup, DEFAULT_LEAP, RestoreRefused, Restored, backup};
 use authority::store::{Store, sqlite};
@@ -14,6 +15,7 @@ use authority::{
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 use support::{Bench, PASSPHRASE, START, Tape, at, message, name};
 
@@ -287,6 +289,31 @@ fn an_authority_that_is_there_and_a_backup_that_is_there_are_not_overwritten() {
 }
 
 #[test]
+fn a_backup_that_is_made_while_others_write_is_whole() {
+    let mut bench = Bench::new();
+    bench.certify(Role::Card, "ZZBACK00001");
+    let (path, file) = (bench.folder().join(STORE_FILE), bench.file());
+    thread::scope(|scope| {
+        let backups = scope.spawn(|| {
+            for round in 0..5 {
+                let mut from = sqlite::open(&path, Duration::from_secs(60)).unwrap();
+                let file = file.with_extension(round.to_string());
+                let lines = backup(from.as_mut(), &file).unwrap();
+                let mut kept =
+                    Authority::new(sqlite::open(&file, Duration::ZERO).unwrap()).unwrap();
+                assert_eq!(kept.audit().unwrap().lines, lines);
+            }
+        });
+        let mut number = 2;
+        while !backups.is_finished() {
+            bench.certify(Role::Card, &format!("ZZBACK{number:05}"));
+            number += 1;
+        }
+    });
+    bench.authority.audit().unwrap();
+}
+
+#[test]
 fn the_default_leap_is_refused_where_the_digits_run_out() {
     let mut bench = Bench::new();
     bench.certify(Role::Card, "ZZBACK90000");
@@ -307,6 +334,34 @@ fn the_default_leap_is_refused_where_the_digits_run_out() {
         Err(AuthorityError::Order(OrderRefused::UsedUp(_)))
     ));
     bench.certify(Role::Card, "ZZOTHER10000");
+}
+
+#[test]
+fn clients_come_back_and_the_tls_authority_only_with_its_file() {
+    let client = Client {
+        name: "LINE1".into(),
+        role: ClientRole::Station,
+        fingerprint: "ab".repeat(32),
+        added: START,
+        revoked: None,
+    };
+    for kept in [true, false] {
+        let mut bench = Bench::new();
+        let mut before = store(&bench);
+        before.begin_roll().unwrap();
+        before
+            .commit_roll(&[RollEdit::Enrol(client.clone())])
+            .unwrap();
+        before.note_tls_ca(&[7; 32]).unwrap();
+        bench.back_up();
+        if kept {
+            fs::write(bench.folder().join("tls-ca.pem"), "a certificate").unwrap();
+        }
+        bench.restore(None, Some(3)).unwrap();
+        let mut after = store(&bench.lose());
+        assert_eq!(after.roll().unwrap().clients, [client.clone()]);
+        assert_eq!(after.tls_ca().unwrap(), kept.then_some([7; 32]));
+    }
 }
 
 #[test]

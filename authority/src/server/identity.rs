@@ -50,7 +50,7 @@ pub enum IdentityError {
     /// Another instance has another TLS CA.
     #[error(
         "{}: another TLS CA than that of the other instances on this store ({}); copy {CA_FILE} and {KEY_FILE} from one of them to \
-         {} and start again", path.display(), noted, path.parent().unwrap_or(Path::new(".")).display()
+         {} and start again; if nobody has them any more, `authority forget-tls-ca`, and enrol all clients again", path.display(), noted, path.parent().unwrap_or(Path::new(".")).display()
     )]
     OtherCa {
         /// The file with our CA's certificate.
@@ -62,7 +62,7 @@ pub enum IdentityError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Not what was written there once.
-    #[error("{}: damaged; put it back from the backup, or remove {CA_FILE} and {KEY_FILE} and enrol all clients again", .0.display())]
+    #[error("{}: damaged; put it back from the backup, or remove {CA_FILE} and {KEY_FILE}, `authority forget-tls-ca`, and enrol all clients again", .0.display())]
     Damaged(PathBuf),
     /// A configured name is no DNS name and no address.
     #[error("the certificate cannot be made: {0}; check the configured names")]

@@ -28,6 +28,9 @@ pub trait Clients {
 
     /// Notes that fingerprint, unless one is noted; gives the one that is noted then.
     fn note_tls_ca(&mut self, fingerprint: &[u8; 32]) -> Result<[u8; 32], StoreError>;
+
+    /// Notes no TLS authority any more: the next instance that starts brings its own.
+    fn forget_tls_ca(&mut self) -> Result<(), StoreError>;
 }
 
 const CLIENT: &str = "name, role, fingerprint, added, revoked";
@@ -86,6 +89,11 @@ impl<S: Sql> Clients for SqlStore<S> {
             store.sql.execute(text, &[fingerprint[..].into()])?;
             Ok(*fingerprint)
         })
+    }
+
+    fn forget_tls_ca(&mut self) -> Result<(), StoreError> {
+        self.lock()?;
+        self.settle(|store| store.sql.execute("DELETE FROM service", &[]))
     }
 }
 
