@@ -73,6 +73,11 @@ pub enum ApprovalRefused {
     /// It waited too long.
     #[error("the request {0} waited too long and has died; its holder needs a new order")]
     Expired(u64),
+    /// What became of it in the lines that are lost, nobody knows.
+    #[error(
+        "the request {0} is from before the ledger was restored, and may have been decided in lines that are lost; its holder needs a new order"
+    )]
+    MayBeLost(u64),
     /// Two people are needed.
     #[error("{0} asked for the certificate itself; an operator has to decide")]
     Own(String),
@@ -170,6 +175,9 @@ fn open<'b>(
     if asked.verdict.is_some() {
         return Err(ApprovalRefused::Decided(request));
     }
+    if request < book.restored.line {
+        return Err(ApprovalRefused::MayBeLost(request));
+    }
     if !asked.waits(now.unix_seconds().max(book.last_time)) {
         return Err(ApprovalRefused::Expired(request));
     }
@@ -250,6 +258,9 @@ impl Book {
 
     /// A request that can be decided by this line: in time, once, and not by who asked.
     fn undecided(&mut self, request: u64, line: &Line) -> Result<&mut Asked, &'static str> {
+        if request < self.restored.line {
+            return Err("the request is from before a restoration");
+        }
         let asked = self.requests.get_mut(&request);
         let asked = asked.ok_or("no request has this number")?;
         if asked.verdict.is_some() {

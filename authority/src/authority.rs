@@ -32,6 +32,11 @@ impl Authority {
         Ok(Self { store, roots })
     }
 
+    /// Its store.
+    pub fn into_store(self) -> Box<dyn Store> {
+        self.store
+    }
+
     /// Does tasks in one durable step: when this returns, every line that it gives is on the medium.
     ///
     /// A task that is against policy fails alone. With a key, a tree head over all lines is signed as well, once.
@@ -274,6 +279,11 @@ impl Authority {
     /// Number of lines of the ledger.
     pub fn size(&mut self) -> Result<u64, StoreError> {
         self.store.size()
+    }
+
+    /// Whether the store takes changes, and has room: writes 64 KiB, durable, and takes them away again.
+    pub fn probe(&mut self) -> Result<(), StoreError> {
+        self.store.probe()
     }
 
     /// Texts of up to `count` lines of the ledger from number `first`, from 1.

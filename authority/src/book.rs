@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Length of the serial number at the end of a name.
 const SERIAL: usize = 5;
 
+/// Longest leap of a restoration: serial numbers under one prefix.
+pub const MAX_LEAP: u32 = 99_999;
+
 /// A holder of a certificate, as the ledger knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -42,6 +45,19 @@ pub struct Given {
     pub used: bool,
 }
 
+/// What a restoration did: a backup was put back, and what was written after it is lost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Restoration {
+    /// Number of its line.
+    pub line: u64,
+    /// By how much the numbers leapt.
+    pub leap: u32,
+    /// The sum of all leaps so far: what serial numbers of an unknown prefix may have reached.
+    pub floor: u32,
+    /// The highest number that a lost status list may have had.
+    pub lists: u32,
+}
+
 /// The records that one change looks at, and what it adds to them.
 #[derive(Clone)]
 pub struct Book {
@@ -67,6 +83,10 @@ pub struct Book {
     pub(crate) asked_points: HashMap<[u8; 33], Name>,
     /// Highest serial number that was ever planned or given under a prefix.
     pub(crate) serials: BTreeMap<String, u32>,
+    /// Serial numbers below this one may have been given by lines that are lost, by prefix.
+    pub(crate) barriers: BTreeMap<String, u32>,
+    /// The last restoration.
+    pub(crate) restored: Restoration,
     pub(crate) done: HashMap<Token, Done>,
     /// What this change adds.
     pub(crate) gained: Gained,
@@ -86,6 +106,7 @@ pub struct Gained {
     pub(crate) requests: BTreeSet<u64>,
     pub(crate) serials: BTreeSet<String>,
     pub(crate) lists: Vec<StatusList>,
+    pub(crate) restorations: Vec<Restoration>,
     pub(crate) tokens: Vec<Token>,
 }
 
@@ -124,6 +145,8 @@ impl Book {
             asked_names: BTreeSet::new(),
             asked_points: HashMap::new(),
             serials: BTreeMap::new(),
+            barriers: BTreeMap::new(),
+            restored: Restoration::default(),
             done: HashMap::new(),
             gained: Gained::default(),
         }
@@ -169,6 +192,11 @@ impl Book {
     }
 
     fn apply(&mut self, line: &Line) -> Result<(), &'static str> {
+        if self.is_leaping() != matches!(line.event, Event::Void {}) {
+            return Err(
+                "a restoration is followed by as many void lines as its leap, and by no others",
+            );
+        }
         match &line.event {
             Event::Root { .. } => Err("a second root"),
             Event::Rollover {
@@ -256,6 +284,8 @@ impl Book {
                 min_epoch,
                 list,
             } => self.enter_list(*sequence, *min_epoch, list),
+            Event::Restored { size, leap } => self.enter_restoration(*size, *leap),
+            Event::Void {} => Ok(()),
         }
     }
 
@@ -271,9 +301,12 @@ impl Book {
         if given.role == Role::Authority {
             return Err("authorities are not certified");
         }
+        if self.may_be_lost(&given.holder) {
+            return Err("a line that is lost may have given this name");
+        }
         if let Some((prefix, serial)) = counted(&given.holder) {
-            let highest = self.serials.entry(prefix.into()).or_default();
-            *highest = serial.max(*highest);
+            let highest = serial.max(self.highest(prefix));
+            self.serials.insert(prefix.into(), highest);
             self.gained.serials.insert(prefix.into());
         }
         self.challenges.insert(nonce, given);
@@ -296,6 +329,9 @@ impl Book {
         }
         if self.is_given(&claims.holder) || self.asked_names.contains(&claims.holder) {
             return Err("the name was given before");
+        }
+        if self.may_be_lost(&claims.holder) {
+            return Err("a line that is lost may have given this name");
         }
         let point = claims.key.to_compressed();
         if self.points.contains_key(&point) || self.asked_points.contains_key(&point) {
@@ -400,6 +436,61 @@ impl Book {
         Ok(())
     }
 
+    /// Numbers leap over what is lost, and what was open is void: its answer may be among what is lost.
+    fn enter_restoration(&mut self, size: u64, leap: u32) -> Result<(), &'static str> {
+        if size != self.lines() {
+            return Err("the backup had another number of lines");
+        }
+        if leap > MAX_LEAP {
+            return Err("no prefix has so many serial numbers");
+        }
+        let lists = self.last_sequence().checked_add(leap);
+        let floor = self.restored.floor.checked_add(leap);
+        let (Some(lists), Some(floor)) = (lists, floor) else {
+            return Err("the numbers are used up");
+        };
+        for (prefix, highest) in &mut self.serials {
+            *highest = highest.saturating_add(leap);
+            self.barriers
+                .insert(prefix.clone(), highest.saturating_add(1));
+            self.gained.serials.insert(prefix.clone());
+        }
+        self.challenges
+            .values_mut()
+            .for_each(|given| given.used = true);
+        self.restored = Restoration {
+            line: size + 1,
+            leap,
+            floor,
+            lists,
+        };
+        self.gained.restorations.push(self.restored);
+        Ok(())
+    }
+
+    /// Whether the next line belongs to a restoration that was begun.
+    fn is_leaping(&self) -> bool {
+        let Restoration { line, leap, .. } = self.restored;
+        self.lines() < line.saturating_add(leap.into())
+    }
+
+    /// Whether a line that a restoration lost may have given this name.
+    pub(crate) fn may_be_lost(&self, name: &Name) -> bool {
+        match counted(name) {
+            Some((prefix, serial)) => serial < self.barrier(prefix),
+            None => self.restored.floor > 0,
+        }
+    }
+
+    /// Serial numbers below it may have been given under this prefix by lines that are lost.
+    pub(crate) fn barrier(&self, prefix: &str) -> u32 {
+        let unknown = match self.restored.floor {
+            0 => 0,
+            floor => floor.saturating_add(1),
+        };
+        self.barriers.get(prefix).copied().unwrap_or(unknown)
+    }
+
     /// The minimum epoch in force.
     pub(crate) fn min_epoch(&self) -> u32 {
         self.list.as_ref().map_or(0, |list| list.claims().min_epoch)
@@ -407,18 +498,24 @@ impl Book {
 
     /// Number of the next status list, from 1.
     pub(crate) fn next_sequence(&self) -> Option<u32> {
-        let last = self.list.as_ref().map_or(0, |list| list.claims().sequence);
-        last.checked_add(1)
+        self.last_sequence().checked_add(1)
     }
 
-    /// The highest serial number that was ever planned or given under a prefix, to a holder or to a root.
+    /// The highest number that a status list has, or a lost one may have had.
+    fn last_sequence(&self) -> u32 {
+        let last = self.list.as_ref().map_or(0, |list| list.claims().sequence);
+        last.max(self.restored.lists)
+    }
+
+    /// The highest serial number that was ever planned or given under a prefix, to a holder or to a root, or may have been by a lost
+    /// line.
     pub(crate) fn highest(&self, prefix: &str) -> u32 {
         let names = self.roots.iter().map(Root::name);
         let serial =
             |name: Name| counted(&name).and_then(|(of, serial)| (of == prefix).then_some(serial));
         let of_roots = names.filter_map(serial).max().unwrap_or(0);
-        let planned = self.serials.get(prefix).copied().unwrap_or(0);
-        planned.max(of_roots)
+        let known = self.serials.get(prefix).copied();
+        known.unwrap_or(self.restored.floor).max(of_roots)
     }
 
     /// Whether a root or a holder has this name.

@@ -2,10 +2,12 @@
 
 use crate::account::NotProvable;
 use crate::approval::ApprovalRefused;
+use crate::audit::Finding;
 use crate::custody::CustodyError;
 use crate::issue::Refused;
 use crate::ledger::Fault;
 use crate::order::OrderRefused;
+use crate::restore::RestoreRefused;
 use crate::rollover::RolloverRefused;
 use crate::status::RevocationRefused;
 use crate::store::StoreError;
@@ -72,6 +74,12 @@ pub enum AuthorityError {
         /// What it said.
         source: io::Error,
     },
+    /// The backup cannot be restored like this.
+    #[error(transparent)]
+    Restore(#[from] RestoreRefused),
+    /// What is in the backup does not verify.
+    #[error("{}: this backup is damaged: {}", .0.display(), .1)]
+    Backup(PathBuf, Box<Finding>),
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),

@@ -52,26 +52,9 @@ impl Authority {
         now: Moment,
     ) -> Result<(), AuthorityError> {
         refuse_taken(folder)?;
-        let parent = match folder.parent() {
-            Some(parent) if parent != Path::new("") => parent,
-            _ => Path::new("."),
-        };
-        fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
-        // Built beside and moved into place by one rename: an interrupted start leaves no half authority behind.
-        let number = u64::from_be_bytes(entropy.nonce()?);
-        let workshop = parent.join(format!(".authority-{number:016x}"));
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&workshop)
-            .map_err(|error| failed(&workshop, error))?;
-        let made = build(&workshop, name, years, key, entropy, now).and_then(|()| {
-            fs::rename(&workshop, folder).map_err(|error| failed(folder, error))?;
-            sync_folder(parent)
-        });
-        if made.is_err() {
-            let _ = fs::remove_dir_all(&workshop); // it holds nothing that anyone uses
-        }
-        made
+        in_workshop(folder, entropy, |workshop, entropy| {
+            build(workshop, name, years, key, entropy, now)
+        })
     }
 
     /// Opens the authority in `folder`. Changes wait up to `patience` while another process makes one.
@@ -79,7 +62,15 @@ impl Authority {
     /// # Errors
     /// [`StoreError::Absent`](crate::store::StoreError::Absent), `Damaged`, [`AuthorityError::RootFile`].
     pub fn open(folder: &Path, patience: Duration) -> Result<Self, AuthorityError> {
-        let authority = Self::new(sqlite::open(&folder.join(STORE_FILE), patience)?)?;
+        Self::within(folder, sqlite::open(&folder.join(STORE_FILE), patience)?)
+    }
+
+    /// The authority in `folder` whose ledger is in this store; the folder's root certificate must be the store's.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn within(folder: &Path, store: Box<dyn Store>) -> Result<Self, AuthorityError> {
+        let authority = Self::new(store)?;
         let path = folder.join(ROOT_FILE);
         let mut root = Vec::new();
         File::open(&path)
@@ -115,7 +106,36 @@ impl Authority {
     }
 }
 
-fn refuse_taken(folder: &Path) -> Result<(), AuthorityError> {
+/// Builds a folder beside its place and moves it there by one rename: whoever is interrupted leaves nothing half behind.
+pub(crate) fn in_workshop<T>(
+    folder: &Path,
+    entropy: &mut dyn Entropy,
+    build: impl FnOnce(&Path, &mut dyn Entropy) -> Result<T, AuthorityError>,
+) -> Result<T, AuthorityError> {
+    let parent = match folder.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
+    let number = u64::from_be_bytes(entropy.nonce()?);
+    let workshop = parent.join(format!(".authority-{number:016x}"));
+    DirBuilder::new()
+        .mode(0o700)
+        .create(&workshop)
+        .map_err(|error| failed(&workshop, error))?;
+    let made = build(&workshop, entropy).and_then(|made| {
+        sync_folder(&workshop)?;
+        fs::rename(&workshop, folder).map_err(|error| failed(folder, error))?;
+        sync_folder(parent)?;
+        Ok(made)
+    });
+    if made.is_err() {
+        let _ = fs::remove_dir_all(&workshop); // it holds nothing that anyone uses
+    }
+    made
+}
+
+pub(crate) fn refuse_taken(folder: &Path) -> Result<(), AuthorityError> {
     match fs::read_dir(folder) {
         Ok(mut entries) => match entries.next() {
             None => Ok(()),
@@ -147,8 +167,7 @@ fn build(
             file.sync_all()
         })
         .map_err(|error| failed(&path, error))?;
-    drop(store); // its log is merged into the file
-    sync_folder(folder)
+    Ok(()) // and the store is closed: its log is merged into the file
 }
 
 /// Makes an authority in an empty store: the root certificate, self-signed for so many years, and the first line of the ledger.

@@ -13,8 +13,10 @@
 //! | [`custody`] | the private key: in an encrypted file, or on a token |
 //! | [`ledger`], [`tree`] | the account of it all: lines, and the Merkle tree over them |
 //! | [`store`] | where ledger and records are kept |
+//! | [`client`] | who may connect to the service, as the store keeps it |
 //! | `book` | the records that one change looks at, and what it adds |
 //! | `account`, `audit` | heads, receipts and proofs for others; the check of everything |
+//! | [`restore`] | backup, and putting one back without giving any name again |
 //! | [`EnrolmentCode`] | the one-time code by which a client of the service is enrolled |
 //! | `server` | the network service, with the feature `serve` |
 //!
@@ -33,6 +35,7 @@ mod audit;
 mod authority;
 mod book;
 pub mod clerk;
+pub mod client;
 pub mod custody;
 mod enrolment_code;
 mod error;
@@ -42,6 +45,7 @@ pub mod job;
 pub mod ledger;
 mod moment;
 mod order;
+pub mod restore;
 mod rollover;
 mod roots;
 #[cfg(feature = "serve")]

@@ -2,15 +2,15 @@
 
 use apdu::certificate::Name;
 use apdu::crypto::EntropyError;
-use authority::custody::{KeyUri, NewKey, Pin};
+use authority::custody::{Awaited, Custody, KeyUri, NewKey, Pin};
 use authority::server::clients::{ClientRole, Register};
 use authority::server::config::{Config, FILE_KEY, PREFIX, SETTINGS, Values};
 use authority::server::identity::Identity;
 use authority::server::ledger_desk::LedgerDesk;
 use authority::server::listen::Running;
 use authority::server::{Clock, Service};
-use authority::store::{copy, postgres, sqlite};
-use authority::{Authority, EnrolmentCode, Moment, NewRoot, ROOT_YEARS, STORE_FILE};
+use authority::store::{Store, copy, postgres, sqlite};
+use authority::{Authority, EnrolmentCode, Moment, NewRoot, ROOT_YEARS, STORE_FILE, restore};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use getrandom::SysRng;
 use std::error::Error;
@@ -92,6 +92,14 @@ fn command() -> Command {
                 ),
         )
         .subcommand(
+            Command::new("backup")
+                .about("Copy the store, wherever it is, to one new file; `certify ca restore` takes it")
+                .arg(text("out", "The new file").value_name("FILE").value_parser(value_parser!(PathBuf))),
+        )
+        .subcommand(Command::new("forget-tls-ca").about(
+            "Let the next instance that starts bring its own TLS CA; all clients have to be enrolled again",
+        ))
+        .subcommand(
             Command::new("enrol")
                 .about("Print a one-time code by which a station or an operator becomes a client")
                 .arg(text("role", "What it may do").value_parser(["station", "operator"]))
@@ -120,6 +128,8 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "enrol" => enrol(&config, inner),
         "move" => relocate(&config),
         "rollover" => roll_over(&config, inner),
+        "backup" => back_up(&config, inner),
+        "forget-tls-ca" => Ok(open(&config)?.into_store().forget_tls_ca()?),
         _ => {
             print!("{}", values.show(inner.get_flag("origin")));
             Ok(())
@@ -152,12 +162,25 @@ fn serve(config: &Config) -> Result<(), Failure> {
         .with_writer(io::stderr)
         .init();
     let (authority, reader) = (open(config)?, open(config)?);
-    let key = authority.unlock(&config.data, &passphrase(config)?)?;
+    let public = authority.root().claims().key.clone();
+    let custody = Custody::of_root(&config.data, authority.roots().newest())?;
+    let key = Awaited::open(custody, &passphrase(config)?, &public)?;
+    if let Some(reason) = key.missing() {
+        tracing::error!(
+            reason,
+            "the key is away; nothing is signed until it is back"
+        );
+    }
     let clock: Clock = Arc::new(now);
-    let desk = LedgerDesk::new(authority, reader, key, Arc::clone(&clock))
+    let desk = LedgerDesk::awaiting(authority, reader, key, Arc::clone(&clock))
         .with_approval(config.approval, config.approval_time);
-    let register = Register::open(&config.data)?;
-    let identity = Identity::open(&config.data, now())?;
+    let mut store = open_store(config)?;
+    let identity = Identity::shared(&config.data, store.as_mut(), now())?;
+    let register = Register::new(store);
+    let came = register.take_over(&config.data)?;
+    if came > 0 {
+        tracing::info!(came, "the register of clients moved into the store");
+    }
     let service = Service::new(
         Arc::new(desk),
         register,
@@ -172,23 +195,17 @@ fn serve(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The store that the settings name.
+fn open_store(config: &Config) -> Result<Box<dyn Store>, Failure> {
+    Ok(match &config.store_file {
+        Some(file) => postgres::open(&address(file)?, PATIENCE)?,
+        None => sqlite::open(&config.data.join(STORE_FILE), PATIENCE)?,
+    })
+}
+
 /// The authority of the folder, in the store that the settings name.
 fn open(config: &Config) -> Result<Authority, Failure> {
-    let home = Authority::open(&config.data, PATIENCE)?;
-    let Some(file) = &config.store_file else {
-        return Ok(home);
-    };
-    let elsewhere = Authority::new(postgres::open(&address(file)?, PATIENCE)?)?;
-    // The folder's own store is not used any more and may not know of later roots.
-    match elsewhere.roots().at(1) == home.roots().at(1) {
-        true => Ok(elsewhere),
-        false => Err(format!(
-            "{}: the store is of another authority than {}",
-            file.display(),
-            config.data.display()
-        )
-        .into()),
-    }
+    Ok(Authority::within(&config.data, open_store(config)?)?)
 }
 
 /// Copies the folder's ledger to an empty PostgreSQL store.
@@ -242,6 +259,15 @@ fn roll_over(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A copy of the store in one file.
+fn back_up(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
+    let out = arguments.get_one::<PathBuf>("out").ok_or("no --out FILE")?;
+    let lines = restore::backup(open(config)?.into_store().as_mut(), out)?;
+    println!("{lines} lines are in {}", out.display());
+    eprintln!("authority: the key is not in it, nor is tls-ca.*; keep them apart from it");
+    Ok(())
+}
+
 fn address(file: &Path) -> Result<Zeroizing<String>, Failure> {
     let line = first_line(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let text = std::str::from_utf8(&line).map_err(|_| "the store's address is not text")?;
@@ -261,9 +287,12 @@ fn enrol(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
         )
         .into());
     }
-    let identity = Identity::open(&config.data, now())?;
+    let mut store = open(config)?.into_store();
+    let identity = Identity::shared(&config.data, store.as_mut(), now())?;
+    let register = Register::new(store);
+    register.take_over(&config.data)?;
     let code = draw(&identity)?;
-    Register::open(&config.data)?.invite(text("name"), role, &code.hash(), now())?;
+    register.invite(text("name"), role, &code.hash(), now())?;
     println!("{}", *code.dangerous_text());
     eprintln!(
         "authority: the code enrols {} as {} once, within a day",

@@ -77,6 +77,11 @@ pub enum OrderRefused {
     /// 99,999 names.
     #[error("the prefix {0} is used up; take another")]
     UsedUp(String),
+    /// ST-63: a line that a restoration lost may have given it.
+    #[error(
+        "{0} may have been given before the ledger was restored from a backup; take the next name of its prefix, or a higher number"
+    )]
+    MayBeLost(Name),
     /// It names the authority itself.
     #[error("{0} is the authority's own name")]
     OwnName(Name),
@@ -160,6 +165,7 @@ fn plan(book: &Book, order: &Order) -> Result<(Name, Option<Replaced>), OrderRef
         NameOrder::Exactly(name) if book.asked_names.contains(name) => {
             Err(OrderRefused::Asked(*name))
         }
+        NameOrder::Exactly(name) if book.may_be_lost(name) => Err(OrderRefused::MayBeLost(*name)),
         NameOrder::Exactly(name) if book.roots.named(name).is_some() => {
             Err(OrderRefused::OwnName(*name))
         }

@@ -9,7 +9,7 @@
 //! ledger, one space of names, one sequence of status lists, one count of epochs.
 
 use crate::authority::Authority;
-use crate::book::Book;
+use crate::book::{Book, counted};
 use crate::custody::{NewKey, Signer};
 use crate::error::AuthorityError;
 use crate::ledger::Event;
@@ -29,6 +29,11 @@ pub enum RolloverRefused {
     /// A root or a holder has the name.
     #[error("the name {0} was given before, and no name is given twice; choose another")]
     Taken(Name),
+    /// A restored ledger does not know all names.
+    #[error(
+        "a line that was lost before the restoration may have given the name {0}; choose one with a higher number"
+    )]
+    MayBeLost(Name),
     /// Cards judge a link by its last day, which is not after the old root's.
     #[error(
         "the authority's root expired on {0}, so nobody would follow a link from it; begin anew with `certify ca init`"
@@ -57,6 +62,9 @@ impl Authority {
     ) -> Result<Root, AuthorityError> {
         let mut needs = Needs::default();
         needs.names.insert(wish.name);
+        needs
+            .prefixes
+            .extend(counted(&wish.name).map(|(prefix, _)| prefix.to_owned()));
         // Policy first: a key that nobody may use is not made.
         let book = self.store.begin(&needs)?;
         let allowed = check(&book, old, wish, now);
@@ -90,6 +98,9 @@ fn check(book: &Book, old: &dyn Signer, wish: &NewRoot, now: Moment) -> Result<(
     }
     if book.is_given(&wish.name) {
         return Err(RolloverRefused::Taken(wish.name).into());
+    }
+    if book.may_be_lost(&wish.name) {
+        return Err(RolloverRefused::MayBeLost(wish.name).into());
     }
     book.require_key(old)?;
     let until = root.certificate.claims().until;

@@ -13,9 +13,9 @@ use authority::job::{Job, Task};
 use authority::ledger::Event;
 use authority::server::clients::{ClientRole, Register};
 use authority::server::identity::Identity;
-use authority::store::{Store, Token, postgres};
+use authority::store::{Store, Token, postgres, sqlite};
 use authority::{
-    Application, Authority, Challenge, EnrolmentCode, Moment, NameOrder, Order, found,
+    Application, Authority, Challenge, EnrolmentCode, Moment, NameOrder, Order, STORE_FILE, found,
 };
 use http::{Answer, Card, Client, JSON, bytes, client, request, text};
 use rcgen::KeyPair;
@@ -148,7 +148,11 @@ impl Service {
     /// A station, enrolled on the server's machine.
     fn station(&self, name: &str) -> Card {
         let identity = Identity::open(&self.ca(), seconds()).unwrap();
-        let register = Register::open(&self.ca()).unwrap();
+        let store = match std::fs::read_to_string(self.folder.path().join("store")) {
+            Ok(address) => postgres::open(&address, Duration::from_secs(60)).unwrap(),
+            Err(_) => sqlite::open(&self.ca().join(STORE_FILE), Duration::from_secs(60)).unwrap(),
+        };
+        let register = Register::new(store);
         let mut tape = Tape(u64::from(name.as_bytes()[4]) << 32);
         let code = EnrolmentCode::draw(identity.certificate(), &mut tape).unwrap();
         register
@@ -293,13 +297,13 @@ fn two_services_on_one_database_are_one_authority() {
     );
     one.kill(); // comes back on the database
     let (child, port) = serve(one.folder.path());
-    let card = one.station("LINE1");
-    let first = one.client(&card);
     let two = Service {
         folder: tempfile::tempdir().unwrap(),
         child: Mutex::new(child),
         port: AtomicU64::new(port),
     };
+    let card = one.station("LINE1");
+    let first = one.client(&card);
     let address = SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).unwrap()));
     let identity = Identity::open(&one.ca(), seconds()).unwrap();
     let second = client(address, identity.certificate(), Some(&card));

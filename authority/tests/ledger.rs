@@ -188,7 +188,7 @@ fn a_file_that_is_no_store_is_refused_and_left_as_it_is() {
 fn an_absent_store_and_one_of_another_version_are_named() {
     let bench = Bench::new();
     change(&bench, "UPDATE tail SET version = 7");
-    assert!(message(open(&bench)).contains("its format is 7, this program has 2"));
+    assert!(message(open(&bench)).contains("its format is 7, this program has "));
     let nowhere = Authority::open(&bench.temporary.path().join("nowhere"), Duration::ZERO);
     assert!(message(nowhere).contains("make one with `certify ca init`"));
     change(&bench, "DELETE FROM tail");

@@ -26,11 +26,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::{PASSPHRASE, START, Tape, at, name};
 
-/// Two services on one PostgreSQL, with one folder for key and clients.
+/// Two services on one PostgreSQL, with one folder for the key.
 struct Pair {
     folder: tempfile::TempDir,
     running: [Running; 2],
     tls_ca: Vec<u8>,
+    address: String,
 }
 
 impl Pair {
@@ -49,12 +50,13 @@ impl Pair {
             tls_ca: tls_ca.certificate().to_vec(),
             folder: temporary,
             running,
+            address: address.into(),
         }
     }
 
     /// A client, as each of the two sees it.
     fn client(&self, folder: &Path, name: &str, role: ClientRole) -> [Client; 2] {
-        let register = Register::open(folder).unwrap();
+        let register = register(&self.address);
         let key = KeyPair::generate().unwrap();
         let code = [u8::try_from(name.len()).unwrap(); 32];
         register.invite(name, role, &code, START).unwrap();
@@ -71,6 +73,10 @@ impl Pair {
     }
 }
 
+fn register(address: &str) -> Register {
+    Register::new(postgres::open(address, Duration::from_secs(60)).unwrap())
+}
+
 fn instance(folder: &Path, address: &str) -> Running {
     let open = || {
         let store = postgres::open(address, Duration::from_secs(60)).unwrap();
@@ -83,7 +89,7 @@ fn instance(folder: &Path, address: &str) -> Running {
     let desk = desk.with_approval(Approval::All, WEEK);
     let service = Service::new(
         Arc::new(desk),
-        Register::open(folder).unwrap(),
+        register(address),
         Identity::open(folder, http::today()).unwrap(),
         Limits::default(),
         clock,
@@ -139,7 +145,7 @@ fn a_request_at_one_instance_is_decided_at_the_other_and_known_to_a_third() {
     let (fingerprint, certificate) = identity
         .certify(&http::request(&key), "LINE2", http::today())
         .unwrap();
-    let register = Register::open(&folder).unwrap();
+    let register = register(&address);
     register
         .invite("LINE2", ClientRole::Station, &[9; 32], START)
         .unwrap();

@@ -142,7 +142,12 @@ fn an_operator_invites_over_the_network_and_the_code_is_told_once() {
     assert!(again.is(409, "conflict"), "{}", again.body);
     let list = operator.get("/v1/enrolments");
     assert_eq!(list.json()["enrolments"][0]["name"], "LINE7");
-    let stored = std::fs::read_to_string(bench.folder().join("clients.json")).unwrap();
+    let mut stored = Vec::new();
+    for file in std::fs::read_dir(bench.folder()).unwrap() {
+        stored.extend(std::fs::read(file.unwrap().path()).unwrap());
+    }
+    let stored = String::from_utf8_lossy(&stored).into_owned();
+    assert!(stored.contains("LINE7"), "the invitation is stored");
     for text in [&list.body, &stored] {
         assert!(!text.contains(&code) && !text.contains(&code.replace('-', "")));
     }
@@ -195,7 +200,7 @@ fn a_name_is_given_again_only_after_its_client_was_revoked() {
 fn the_files_of_the_service_are_their_owners_alone() {
     let bench = Bench::new();
     bench.code("LINE1", ClientRole::Station);
-    for file in ["tls-ca.pem", "tls-ca.key", "clients.json"] {
+    for file in ["tls-ca.pem", "tls-ca.key", "authority.db"] {
         let about = std::fs::metadata(bench.folder().join(file)).unwrap();
         assert_eq!(about.permissions().mode() & 0o777, 0o600, "{file}");
     }

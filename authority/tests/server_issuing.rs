@@ -196,7 +196,11 @@ fn hostile_words_in_any_field_are_refused_and_change_nothing() {
     let (station, operator) = (bench.station(), bench.operator());
     let long = "Z".repeat(60_000);
     let ledger = || bench.lines();
-    let clients = || std::fs::read(bench.folder().join("clients.json")).unwrap();
+    let clients = || {
+        let register = bench.register();
+        let invited = register.invited(bench.now()).unwrap();
+        (register.clients().unwrap(), invited)
+    };
     let before = (ledger(), clients());
     let mut asked = 0;
     for word in HOSTILE.into_iter().chain([long.as_str()]) {

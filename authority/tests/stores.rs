@@ -12,6 +12,7 @@ use apdu::crypto::{Entropy, PublicKey};
 use authority::clerk::{Clerk, Machine};
 use authority::custody::{CustodyError, NewKey, Signer};
 use authority::job::{Job, Task};
+use authority::restore::backup;
 use authority::store::{Needs, Store, StoreError, Token, copy, sqlite};
 use authority::{
     Application, Authority, AuthorityError, Challenge, Moment, NameOrder, NewRoot, Order, Scope,
@@ -440,6 +441,13 @@ mod postgres {
             audit,
             "the same lines, tree and head"
         );
+        let file = folder.path().join("backup");
+        assert_eq!(
+            backup(open(PATIENT).unwrap().as_mut(), &file).unwrap(),
+            lines
+        );
+        let mut kept = Authority::new(sqlite::open(&file, PATIENT).unwrap()).unwrap();
+        assert_eq!(kept.audit().unwrap(), audit, "and so has its backup");
         let next = after
             .order(&order("ZZKEPT"), &mut Tape(5_000), at(START))
             .unwrap();

@@ -127,6 +127,29 @@ pub enum CaVerb {
         #[command(flatten)]
         key: KeyArguments,
     },
+    /// Copy ledger, records and clients to one new file, while the service goes on; the key is not in it
+    Backup {
+        /// The new file
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Make the authority of a backup in a new folder (--dir); no name is given again that lost lines may have given
+    Restore {
+        /// The backup
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// The folder where the key's file, or the name of its token, and tls-ca.* were kept
+        #[arg(long, value_name = "FOLDER")]
+        kept: PathBuf,
+        /// The newest receipt or signed head that anyone has: it says how many lines are lost
+        #[arg(long, value_name = "FILE")]
+        newest: Option<PathBuf>,
+        /// Leap over so many numbers [default: as --newest says, or 10000]
+        #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(0..=99_999))]
+        leap: Option<u32>,
+        #[command(flatten)]
+        passphrase: PassphraseArguments,
+    },
 }
 
 #[derive(Subcommand)]

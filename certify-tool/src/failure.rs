@@ -2,6 +2,7 @@
 
 use authority::AuthorityError;
 use authority::custody::{CustodyError, TokenError};
+use authority::restore::RestoreRefused;
 use std::fmt::Display;
 use std::process::ExitCode;
 use terminal_lib::identity::IdentityError;
@@ -90,7 +91,12 @@ impl From<AuthorityError> for Failure {
         match error {
             AuthorityError::Custody(error) => error.into(),
             AuthorityError::Store(error) => error.into(),
-            AuthorityError::RootFile(_) => Self::verification(error),
+            AuthorityError::RootFile(_)
+            | AuthorityError::Backup(..)
+            | AuthorityError::Line(_)
+            | AuthorityError::Restore(RestoreRefused::Forged | RestoreRefused::OtherLedger) => {
+                Self::verification(error)
+            }
             error => Self::failed(error),
         }
     }

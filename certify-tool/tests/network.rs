@@ -267,7 +267,7 @@ fn who_is_not_enrolled_or_speaks_to_somebody_else_is_told_so() {
 fn a_client_that_was_revoked_and_a_service_that_is_gone_are_told_apart() {
     let network = Network::start();
     let station = network.station();
-    let register = Register::open(&network.desk.path("ca")).unwrap();
+    let register = register(&network.desk.path("ca"));
     register.revoke("LINE1", now()).unwrap();
     station.run("challenge").fails(1, "client-revoked");
     let (desk, url) = (network.desk, station);

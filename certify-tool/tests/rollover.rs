@@ -408,8 +408,7 @@ fn a_list_of_the_old_root_reaches_who_knows_no_other() {
     };
     assert!(take("list.pem", "old").is_err(), "it knows no such root");
     card.knows(&desk, "old");
-    let line =
-        "status-list --out list.pem --also-out old.pem --passphrase-file passphrase --also-under";
+    let line = "status-list publish --out list.pem --also-out old.pem --passphrase-file passphrase --also-under";
     desk.run(&format!("{line} {SECOND}"))
         .fails(1, "is no earlier root of this authority");
     desk.run(&format!("{line} {}", support::ROOT)).succeeds();
@@ -479,9 +478,9 @@ fn what_the_old_root_has_signed_is_checked_as_before() {
         "rollover --name ZZTALLYROOT00002 --passphrase-file passphrase --new-passphrase-file other",
     )
     .succeeds();
-    desk.run("status-list --out list.pem --passphrase-file passphrase")
+    desk.run("status-list publish --out list.pem --passphrase-file passphrase")
         .fails(4, "key-ZZTALLYROOT00002.pem");
-    desk.run("status-list --out list.pem --passphrase-file other")
+    desk.run("status-list publish --out list.pem --passphrase-file other")
         .succeeds();
     desk.run("log head --out late").succeeds();
     desk.run("log receipt ZZTALLYTERM00001 --out receipt-late")

@@ -109,6 +109,14 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// A new private file with what is in another one. Durable.
+pub(crate) fn create_private_copy(from: &Path, to: &Path) -> io::Result<()> {
+    let mut from = File::open(from)?;
+    let mut to = create_private(to)?;
+    io::copy(&mut from, &mut to)?;
+    to.sync_all()
+}
+
 /// The text of a file that only its owner may touch; a link, a pipe or another user's file is refused.
 pub(super) fn read_private(path: &Path) -> Result<Zeroizing<String>, CustodyError> {
     // Asked before it is opened, for opening a pipe would wait for its writer.

@@ -7,11 +7,13 @@
 //! | `uri` | which key on which token (RFC 7512) |
 //! | `pin` | the token's PIN: from a private file, or handed in |
 //! | `place` | which custody an authority's folder has |
+//! | `awaited` | a key whose token may be away when the service starts |
 //! | `error`, `token` | what can go wrong, and what to do about it |
 //!
 //! Whoever signs asks a [`Signer`] and cannot tell the places apart, but for this: a token may be lost at any time. Nothing
 //! is written to the ledger then.
 
+mod awaited;
 mod error;
 mod file;
 mod pin;
@@ -21,9 +23,10 @@ mod place;
 mod token;
 mod uri;
 
+pub use awaited::Awaited;
 pub use error::{CustodyError, MIN_PASSPHRASE};
 pub use file::SigningKey;
-pub(crate) use file::create_private;
+pub(crate) use file::{create_private, create_private_copy};
 pub use pin::Pin;
 #[cfg(feature = "pkcs11")]
 pub use pkcs11::Pkcs11Key;

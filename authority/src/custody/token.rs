@@ -78,6 +78,13 @@ pub enum TokenError {
     Call(String),
 }
 
+impl TokenError {
+    /// Whether it may be well later without anyone changing anything: the token is not there.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Gone(_) | Self::NoToken)
+    }
+}
+
 /// An attribute of the private key that an authority cannot accept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {

@@ -146,6 +146,16 @@ pub enum Event {
         #[serde(with = "text::status_list")]
         list: StatusList,
     },
+    /// A backup was put back. What was written after it is lost; all numbers leap over it, and open challenges are void.
+    Restored {
+        /// Lines of the backup: all lines before this one.
+        size: u64,
+        /// By how much the serial numbers of every prefix and the number of the next status list rise, and how many
+        /// [`Event::Void`] lines follow.
+        leap: u32,
+    },
+    /// The place of a line that may be lost.
+    Void {},
 }
 
 impl Event {
@@ -162,6 +172,8 @@ impl Event {
             Self::Delivered { .. } => "delivered",
             Self::Revoked { .. } => "revoked",
             Self::List { .. } => "list",
+            Self::Restored { .. } => "restored",
+            Self::Void {} => "void",
         }
     }
 
@@ -176,7 +188,7 @@ impl Event {
             | Self::Issued { holder, .. }
             | Self::Delivered { holder }
             | Self::Revoked { holder, .. } => Some(*holder),
-            Self::List { .. } => None,
+            Self::List { .. } | Self::Restored { .. } | Self::Void {} => None,
         }
     }
 }

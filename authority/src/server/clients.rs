@@ -1,69 +1,30 @@
-//! The register of clients: who may connect as what, and who is invited. One file, `clients.json`, exchanged as a whole.
+//! The register of clients: who may connect as what, and who is invited. It lives in the authority's store, so what one instance
+//! enrols or revokes counts at all of them at once.
 //!
-//! A client is known by the SHA-256 of its certificate, so a revocation works at its next request. Codes stand here only as
-//! hashes. The command `authority enrol` and a running service change the same file: each change holds the lock beside it, reads,
-//! changes and renames, and is durable when it returns.
+//! A client is known by the SHA-256 of its certificate, so a revocation works at its next request. Codes stand there only as
+//! hashes, and a code enrols once at all instances together: each change holds the store's write lock, and is durable when it returns.
 
-use crate::custody::create_private;
+pub use crate::client::{Client, ClientRole};
+
+use crate::client::{Invitation, Roll, RollEdit};
 use crate::ledger::text::{from_hex, to_hex};
+use crate::store::{Store, StoreError};
 use apdu::crypto::equal;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How long a code enrols, in seconds: a day.
 pub const CODE_LIFETIME: u64 = 86_400;
 /// Most clients, with those that were revoked, and most open invitations.
 const MAX_ROWS: usize = 10_000;
 const MAX_FILE: u64 = 16 << 20;
+/// Where earlier versions kept the register, and what the file is called once it was taken over.
 const FILE: &str = "clients.json";
-
-/// What a client may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientRole {
-    /// Orders and requests certificates.
-    Station,
-    /// Approves, revokes, publishes, enrols.
-    Operator,
-}
-
-/// A client, as the register knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Client {
-    /// 1 to 32 letters, digits, `-` or `_`; one client at a time has it.
-    pub name: String,
-    /// What it may do.
-    pub role: ClientRole,
-    /// SHA-256 of its certificate, DER, in small hexadecimal digits.
-    pub fingerprint: String,
-    /// When it was enrolled, Unix seconds.
-    pub added: u64,
-    /// When it was revoked, Unix seconds.
-    pub revoked: Option<u64>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Invitation {
-    name: String,
-    role: ClientRole,
-    /// SHA-256, in hexadecimal digits.
-    code: String,
-    expires: u64,
-}
-
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Rows {
-    clients: Vec<Client>,
-    invitations: Vec<Invitation>,
-}
+const TAKEN: &str = "clients.json.taken";
 
 /// An open invitation, without its code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -92,9 +53,12 @@ pub enum RegisterError {
     #[error("no client of this name is enrolled or invited")]
     Unknown,
     /// 10,000 rows.
-    #[error("the register of clients is full; clear out revoked clients")]
+    #[error("the register of clients is full")]
     Full,
-    /// The file cannot be read or written.
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file of an earlier version cannot be read.
     #[error("{}: {source}", path.display())]
     File {
         /// Which.
@@ -104,56 +68,45 @@ pub enum RegisterError {
     },
 }
 
-/// The open register.
+/// The open register: a way of its own to the authority's store.
 pub struct Register {
-    folder: PathBuf,
-    /// The file as last read, and what it says.
-    seen: Mutex<(Vec<u8>, Arc<Rows>)>,
+    store: Mutex<Box<dyn Store>>,
 }
 
 impl Register {
-    /// Opens the register in `folder`; without a file it is empty.
-    ///
-    /// # Errors
-    /// When there is a file that cannot be read.
-    pub fn open(folder: &Path) -> Result<Self, RegisterError> {
-        let register = Self {
-            folder: folder.into(),
-            seen: Mutex::default(),
-        };
-        register.rows()?;
-        Ok(register)
+    /// The register in an authority's store.
+    pub fn new(store: Box<dyn Store>) -> Self {
+        Self {
+            store: Mutex::new(store),
+        }
     }
 
     /// The client whose certificate has this SHA-256, revoked or not.
     ///
     /// # Errors
-    /// [`RegisterError::File`].
+    /// [`RegisterError::Store`].
     pub fn find(&self, fingerprint: &[u8; 32]) -> Result<Option<Client>, RegisterError> {
-        let wanted = to_hex(fingerprint);
-        let rows = self.rows()?;
-        let found = rows.clients.iter().find(|row| row.fingerprint == wanted);
-        Ok(found.cloned())
+        Ok(self.store().client(&to_hex(fingerprint))?)
     }
 
     /// All clients, in the order in which they were enrolled.
     ///
     /// # Errors
-    /// [`RegisterError::File`].
+    /// [`RegisterError::Store`].
     pub fn clients(&self) -> Result<Vec<Client>, RegisterError> {
-        Ok(self.rows()?.clients.clone())
+        Ok(self.store().roll()?.clients)
     }
 
     /// Open invitations.
     ///
     /// # Errors
-    /// [`RegisterError::File`].
+    /// [`RegisterError::Store`].
     pub fn invited(&self, now: u64) -> Result<Vec<Invited>, RegisterError> {
-        let rows = self.rows()?;
-        let open = rows.invitations.iter().filter(|row| now <= row.expires);
+        let all = self.store().roll()?.invitations.into_iter();
+        let open = all.filter(|row| now <= row.expires);
         Ok(open
             .map(|row| Invited {
-                name: row.name.clone(),
+                name: row.name,
                 role: row.role,
                 expires: row.expires,
             })
@@ -163,7 +116,7 @@ impl Register {
     /// Takes in an invitation whose code has this hash. Gives the last second at which it enrols, Unix time.
     ///
     /// # Errors
-    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Full`], [`RegisterError::File`].
+    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Full`], [`RegisterError::Store`].
     pub fn invite(
         &self,
         name: &str,
@@ -176,21 +129,25 @@ impl Register {
             return Err(RegisterError::Name);
         }
         let expires = now.saturating_add(CODE_LIFETIME);
-        self.change(|rows| {
-            rows.invitations.retain(|row| now <= row.expires);
-            let invited = rows.invitations.iter().any(|row| row.name == name);
-            if invited || rows.active(name).is_some() {
+        self.change(|roll, edits| {
+            let (open, old): (Vec<_>, Vec<_>) = roll
+                .invitations
+                .iter()
+                .partition(|invitation| now <= invitation.expires);
+            let invited = open.iter().any(|invitation| invitation.name == name);
+            if invited || roll.active(name).is_some() {
                 return Err(RegisterError::Taken(name.into()));
             }
-            if rows.invitations.len() >= MAX_ROWS || rows.clients.len() >= MAX_ROWS {
+            if open.len() >= MAX_ROWS || roll.clients.len() >= MAX_ROWS {
                 return Err(RegisterError::Full);
             }
-            rows.invitations.push(Invitation {
+            edits.extend(old.iter().map(|row| RollEdit::Close(row.name.clone())));
+            edits.push(RollEdit::Invite(Invitation {
                 name: name.into(),
                 role,
                 code: to_hex(code),
                 expires,
-            });
+            }));
             Ok(expires)
         })
     }
@@ -198,33 +155,34 @@ impl Register {
     /// Uses up the invitation whose code has this hash. `certify` makes the certificate for the name and role, and its SHA-256.
     ///
     /// # Errors
-    /// [`RegisterError::NoInvitation`], what `certify` says, [`RegisterError::File`]. On an error the invitation is as before.
+    /// [`RegisterError::NoInvitation`], what `certify` says, [`RegisterError::Store`]. On an error the invitation is as before; but
+    /// if the store failed at its last moment, the code may be used up.
     pub fn enrol<T, E: From<RegisterError>>(
         &self,
         code: &[u8; 32],
         now: u64,
         certify: impl FnOnce(&str, ClientRole) -> Result<([u8; 32], T), E>,
     ) -> Result<(Client, T), E> {
-        self.change(|rows| {
+        self.change(|roll, edits| {
             // Every row is looked at, in time that does not depend on the code.
-            let mut place = None;
-            for (at, row) in rows.invitations.iter().enumerate() {
-                let stored = from_hex(&row.code).unwrap_or_default();
-                if equal(&stored, code) && now <= row.expires {
-                    place = Some(at);
+            let mut found = None;
+            for invitation in &roll.invitations {
+                let stored = from_hex(&invitation.code).unwrap_or_default();
+                if equal(&stored, code) && now <= invitation.expires {
+                    found = Some(invitation);
                 }
             }
-            let place = place.ok_or(RegisterError::NoInvitation)?;
-            let invitation = rows.invitations.swap_remove(place);
+            let invitation = found.ok_or(RegisterError::NoInvitation)?;
             let (fingerprint, made) = certify(&invitation.name, invitation.role)?;
             let client = Client {
-                name: invitation.name,
+                name: invitation.name.clone(),
                 role: invitation.role,
                 fingerprint: to_hex(&fingerprint),
                 added: now,
                 revoked: None,
             };
-            rows.clients.push(client.clone());
+            edits.push(RollEdit::Close(client.name.clone()));
+            edits.push(RollEdit::Enrol(client.clone()));
             Ok((client, made))
         })
     }
@@ -232,100 +190,96 @@ impl Register {
     /// Revokes the client of this name, or takes back its invitation.
     ///
     /// # Errors
-    /// [`RegisterError::Unknown`], [`RegisterError::File`].
+    /// [`RegisterError::Unknown`], [`RegisterError::Store`].
     pub fn revoke(&self, name: &str, now: u64) -> Result<(), RegisterError> {
-        self.change(|rows| {
-            let before = rows.invitations.len();
-            rows.invitations.retain(|row| row.name != name);
-            let invited = rows.invitations.len() < before;
-            match rows.active(name) {
-                Some(client) => client.revoked = Some(now),
-                None if invited => {}
-                None => return Err(RegisterError::Unknown),
+        self.change(|roll, edits| {
+            if roll.invitations.iter().any(|row| row.name == name) {
+                edits.push(RollEdit::Close(name.into()));
             }
-            Ok(())
+            if roll.active(name).is_some() {
+                let name = name.into();
+                edits.push(RollEdit::Revoke { name, at: now });
+            }
+            match edits.is_empty() {
+                true => Err(RegisterError::Unknown),
+                false => Ok(()),
+            }
         })
     }
 
-    fn change<T, E: From<RegisterError>>(
-        &self,
-        change: impl FnOnce(&mut Rows) -> Result<T, E>,
-    ) -> Result<T, E> {
-        let path = self.folder.join("clients.lock");
-        let _lock = locked(&path).map_err(|source| RegisterError::File { path, source })?;
-        let mut rows = Rows::clone(&*self.rows()?);
-        let result = change(&mut rows)?;
-        self.write(&rows)?;
-        Ok(result)
-    }
-
-    fn rows(&self) -> Result<Arc<Rows>, RegisterError> {
-        let path = self.folder.join(FILE);
+    /// Takes over the register that an earlier version left in `folder`, once: the file has another name afterwards. Who is in the
+    /// store already stays as it is there. Gives how many clients and invitations came in.
+    ///
+    /// # Errors
+    /// [`RegisterError::File`] when there is a file that cannot be read or renamed; [`RegisterError::Store`].
+    pub fn take_over(&self, folder: &Path) -> Result<usize, RegisterError> {
+        let path = folder.join(FILE);
         let failed = |source| RegisterError::File {
             path: path.clone(),
             source,
         };
-        let mut bytes = Vec::new();
+        let mut text = Vec::new();
         match File::open(&path) {
-            Ok(file) => file.take(MAX_FILE).read_to_end(&mut bytes).map(drop),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
             Err(error) => Err(error),
+            Ok(file) => file.take(MAX_FILE).read_to_end(&mut text),
         }
         .map_err(failed)?;
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.0 != bytes {
-            let rows = match bytes.as_slice() {
-                [] => Rows::default(),
-                bytes => serde_json::from_slice(bytes).map_err(|error| failed(error.into()))?,
-            };
-            *seen = (bytes, Arc::new(rows));
+        let old: Roll = serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
+        let came = self.change(|roll, edits| {
+            merge(&old, roll, edits);
+            Ok::<_, RegisterError>(edits.len())
+        })?;
+        fs::rename(&path, folder.join(TAKEN))
+            .and_then(|()| File::open(folder)?.sync_all())
+            .map_err(failed)?;
+        Ok(came)
+    }
+
+    fn change<T, E: From<RegisterError>>(
+        &self,
+        change: impl FnOnce(&Roll, &mut Vec<RollEdit>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut store = self.store();
+        let roll = store.begin_roll().map_err(RegisterError::from)?;
+        let mut edits = Vec::new();
+        match change(&roll, &mut edits) {
+            Ok(done) => {
+                store.commit_roll(&edits).map_err(RegisterError::from)?;
+                Ok(done)
+            }
+            Err(error) => {
+                store.abandon();
+                Err(error)
+            }
         }
-        Ok(Arc::clone(&seen.1))
     }
 
-    fn write(&self, rows: &Rows) -> Result<(), RegisterError> {
-        let path = self.folder.join(FILE);
-        exchange(&path, |file| {
-            serde_json::to_writer_pretty(&mut *file, rows)?;
-            file.write_all(b"\n")
-        })
-        .map_err(|source| RegisterError::File { path, source })
+    fn store(&self) -> MutexGuard<'_, Box<dyn Store>> {
+        // A change that panicked is ended by the next one.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Rows {
-    fn active(&mut self, name: &str) -> Option<&mut Client> {
-        let mut rows = self.clients.iter_mut();
-        rows.find(|row| row.name == name && row.revoked.is_none())
+/// What of an old register is not in the roll. A name that somebody else has now stays theirs, and a used code stays used.
+fn merge(old: &Roll, roll: &Roll, edits: &mut Vec<RollEdit>) {
+    for client in &old.clients {
+        let known = |row: &Client| row.fingerprint == client.fingerprint;
+        if roll.clients.iter().any(known) {
+            continue;
+        }
+        if client.revoked.is_none() && roll.active(&client.name).is_some() {
+            tracing::warn!(client = client.name, "not taken over: the name is taken");
+            continue;
+        }
+        edits.push(RollEdit::Enrol(client.clone()));
     }
-}
-
-/// Holds the lock at `path` for as long as the file lives; waits for it.
-pub(super) fn locked(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(path)?;
-    file.lock()?;
-    Ok(file)
-}
-
-/// Puts a new private file in the place of `path`, whole and durable, or leaves the old one.
-pub(super) fn exchange(
-    path: &Path,
-    write: impl FnOnce(&mut File) -> io::Result<()>,
-) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    match fs::remove_file(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {} // what an interrupted change left behind
+    for invitation in &old.invitations {
+        let made = invitation.expires.saturating_sub(CODE_LIFETIME);
+        let used = |row: &Client| row.name == invitation.name && row.added >= made;
+        let open = |row: &Invitation| row.name == invitation.name || row.code == invitation.code;
+        if !roll.clients.iter().any(used) && !roll.invitations.iter().any(open) {
+            edits.push(RollEdit::Invite(invitation.clone()));
+        }
     }
-    let mut file = create_private(&beside)?;
-    write(&mut file)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all())
 }

@@ -31,9 +31,9 @@ pub struct Setting {
 /// Every setting there is.
 #[rustfmt::skip]
 pub const SETTINGS: [Setting; 19] = [
-    Setting { key: "data", default: "", what: "Folder of the authority: ledger, key, TLS CA, clients; unless told otherwise where `certify ca init` makes it" },
+    Setting { key: "data", default: "", what: "Folder of the authority: ledger, key, TLS CA; unless told otherwise where `certify ca init` makes it" },
     Setting { key: "passphrase_file", default: "", what: "File with the passphrase of the authority's key, on its first line; mode 0600" },
-    Setting { key: "store_file", default: "", what: "File with the address of a PostgreSQL store, postgres://user@host/database, on its first line; mode 0600, for it may hold a password; without, the folder's own store" },
+    Setting { key: "store_file", default: "", what: "File with the address of a PostgreSQL store, postgres://user@host/database, on its first line, over a network with sslmode and sslrootcert; mode 0600, for it may hold a password; without, the folder's own store" },
     Setting { key: "listen", default: "127.0.0.1:8443", what: "Address and port to listen on" },
     Setting { key: "names", default: "", what: "More DNS names and addresses for the server's certificate, between commas; the host's name, localhost and 127.0.0.1 are always there" },
     Setting { key: "log", default: "info", what: "Log lines from this level on: error, warn, info, debug, trace or off" },

@@ -5,7 +5,9 @@
 //!
 //! This CA has nothing to do with cards and terminals: it says who may speak to the service, and whom clients speak to.
 
-use super::clients::{exchange, locked};
+use crate::custody::create_private;
+use crate::ledger::text::to_hex;
+use crate::store::{Store, StoreError};
 use apdu::crypto::sha256;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
@@ -17,8 +19,9 @@ use rustls::pki_types::{
 };
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{RootCertStore, ServerConfig};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,8 +47,22 @@ pub enum IdentityError {
         /// What it said.
         source: io::Error,
     },
+    /// Another instance has another TLS CA.
+    #[error(
+        "{}: another TLS CA than that of the other instances on this store ({}); copy {CA_FILE} and {KEY_FILE} from one of them to \
+         {} and start again; if nobody has them any more, `authority forget-tls-ca`, and enrol all clients again", path.display(), noted, path.parent().unwrap_or(Path::new(".")).display()
+    )]
+    OtherCa {
+        /// The file with our CA's certificate.
+        path: PathBuf,
+        /// SHA-256 of theirs, in hexadecimal digits.
+        noted: String,
+    },
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Not what was written there once.
-    #[error("{}: damaged; put it back from the backup, or remove {CA_FILE} and {KEY_FILE} and enrol all clients again", .0.display())]
+    #[error("{}: damaged; put it back from the backup, or remove {CA_FILE} and {KEY_FILE}, `authority forget-tls-ca`, and enrol all clients again", .0.display())]
     Damaged(PathBuf),
     /// A configured name is no DNS name and no address.
     #[error("the certificate cannot be made: {0}; check the configured names")]
@@ -107,6 +124,31 @@ impl Identity {
             issuer: Issuer::from_ca_cert_der(&certificate, key)?,
             certificate,
         })
+    }
+
+    /// Opens the CA in `folder` as [`open`](Self::open) does, for an authority in a store that may have other instances: the first
+    /// one notes its CA there, and all others must have the same.
+    ///
+    /// # Errors
+    /// [`IdentityError::OtherCa`], which says what to copy; otherwise as [`open`](Self::open), and the store.
+    pub fn shared(folder: &Path, store: &mut dyn Store, now: u64) -> Result<Self, IdentityError> {
+        let other = |noted: &[u8; 32]| IdentityError::OtherCa {
+            path: folder.join(CA_FILE),
+            noted: to_hex(noted),
+        };
+        // Before a CA is made that nobody may use.
+        if let Some(noted) = store.tls_ca()?
+            && !folder.join(CA_FILE).exists()
+        {
+            return Err(other(&noted));
+        }
+        let identity = Self::open(folder, now)?;
+        let own = sha256(&[identity.certificate()]);
+        let noted = store.note_tls_ca(&own)?;
+        match noted == own {
+            true => Ok(identity),
+            false => Err(other(&noted)),
+        }
     }
 
     /// The CA's certificate, DER.
@@ -182,7 +224,7 @@ impl Identity {
 fn authority_parameters(key: &KeyPair, now: u64) -> CertificateParams {
     // The key's id in the name tells the CAs of two authorities apart.
     let id = sha256(&[key.public_key_raw()]);
-    let id: String = crate::ledger::text::to_hex(&id).chars().take(8).collect();
+    let id: String = to_hex(&id).chars().take(8).collect();
     let mut authority = parameters(&format!("tallystick TLS {id}"), now, CA_DAYS);
     authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
@@ -214,4 +256,31 @@ fn failed(path: &Path, source: io::Error) -> IdentityError {
         path: path.into(),
         source,
     }
+}
+
+/// Holds the lock at `path` for as long as the file lives; waits for it.
+fn locked(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(path)?;
+    file.lock()?;
+    Ok(file)
+}
+
+/// Puts a new private file in the place of `path`, whole and durable, or leaves the old one.
+fn exchange(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {} // what an interrupted change left behind
+    }
+    let mut file = create_private(&beside)?;
+    write(&mut file)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all())
 }

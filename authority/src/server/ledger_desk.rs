@@ -6,7 +6,7 @@ use super::desk::{
     Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
 };
 use crate::clerk::{Clerk, ClerkError, Machine};
-use crate::custody::{CustodyError, Signer};
+use crate::custody::{Awaited, CustodyError, Signer};
 use crate::job::{Job, Task};
 use crate::ledger::{Event, Line};
 use crate::store::{StoreError, Token};
@@ -18,6 +18,7 @@ use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
 use getrandom::SysRng;
 use serde_json::Value;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct LedgerDesk {
     approval_time: Duration,
     /// What was wrong with the key when it last had to sign.
     key: Mutex<Option<String>>,
+    /// Whether the last change was refused by the store.
+    unwritable: AtomicBool,
 }
 
 struct Here {
@@ -65,6 +68,16 @@ impl LedgerDesk {
             approval: Approval::None,
             approval_time: Duration::ZERO,
             key: Mutex::new(None),
+            unwritable: AtomicBool::new(false),
+        }
+    }
+
+    /// The same with a key that may be away at first: the health page says so until it has signed.
+    pub fn awaiting(writer: Authority, reader: Authority, key: Awaited, clock: Clock) -> Self {
+        let missing = key.missing().map(str::to_owned);
+        Self {
+            key: Mutex::new(missing),
+            ..Self::new(writer, reader, Box::new(key), clock)
         }
     }
 
@@ -103,6 +116,11 @@ impl LedgerDesk {
             }),
         };
         let done = self.clerk.ask(task);
+        match &done {
+            Ok(_) => self.unwritable.store(false, SeqCst),
+            Err(ClerkError::Store(_)) => self.unwritable.store(true, SeqCst),
+            Err(_) => {}
+        }
         let lost = match &done {
             Err(ClerkError::Task(
                 error @ (AuthorityError::Custody(_) | AuthorityError::RolledOver(_)),
@@ -113,6 +131,25 @@ impl LedgerDesk {
             *self.key.lock().unwrap_or_else(PoisonError::into_inner) = lost;
         }
         done
+    }
+
+    /// What is wrong with the store. After a change that failed it is tried with a small write, for reading may still work.
+    fn store_trouble(&self) -> Option<String> {
+        let mut reader = self.reader();
+        let (read, tried) = match self.unwritable.load(SeqCst) {
+            false => (reader.size().map(drop), "the store does not answer"),
+            true => (reader.probe(), "the store takes no changes"),
+        };
+        match read {
+            Ok(()) => {
+                self.unwritable.store(false, SeqCst);
+                None
+            }
+            Err(error) => {
+                tracing::error!(reason = %error, "the store");
+                Some(tried.into())
+            }
+        }
     }
 
     pub(super) fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
@@ -331,10 +368,7 @@ impl Desk for LedgerDesk {
 
     fn health(&self) -> Vec<Part> {
         let clock = Moment::from_unix_seconds((self.clock)());
-        let store = self.reader().size().err().map(|error| {
-            tracing::error!(reason = %error, "the store");
-            "the store does not answer".into()
-        });
+        let store = self.store_trouble();
         let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         let key = key.as_ref().map(|reason| {
             tracing::error!(%reason, "the key");

@@ -89,14 +89,15 @@ impl Running {
             });
         }
         let grace = service.limits.grace_time;
-        let kept = Arc::clone(&service);
+        let last = Arc::clone(&service);
         let thread = thread::Builder::new()
             .name("authority".into())
             .spawn(move || {
                 let cut = runtime.block_on(accept(listener, tls, service, stopped));
                 // What the desk is doing cannot be stopped in the middle; it gets the same time again.
                 runtime.shutdown_timeout(grace);
-                drop(kept); // not before: the desk's way to PostgreSQL must not be closed inside a runtime
+                // Last, and outside the runtime: a connection to a database waits for its end.
+                drop(last);
                 cut
             })?;
         Ok(Self {

@@ -3,6 +3,7 @@
 //! A change takes the store's only write lock, loads the records it needs into a [`Book`], lets policy decide, and commits lines and
 //! records together: durable when `commit` returns, or nothing of it happened. Two processes on one store take turns.
 
+mod clients;
 mod moving;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -10,8 +11,11 @@ mod row;
 mod schema;
 mod sql;
 pub mod sqlite;
+#[cfg(feature = "postgres")]
+mod tls;
 mod write;
 
+pub use clients::Clients;
 pub use moving::copy;
 
 use crate::approval::Asked;
@@ -97,8 +101,8 @@ pub struct Needs {
     pub tokens: BTreeSet<Token>,
 }
 
-/// A durable ledger with its records.
-pub trait Store: Send {
+/// A durable ledger with its records, and the clients of its service.
+pub trait Store: Clients + Send {
     /// Makes an authority in an empty store, with the head over its first line.
     ///
     /// # Errors
@@ -168,6 +172,12 @@ pub trait Store: Send {
 
     /// The newest status list.
     fn status_list(&mut self) -> Result<Option<StatusList>, StoreError>;
+
+    /// The prefix whose serial numbers are the farthest, and the highest of them.
+    fn highest(&mut self) -> Result<Option<(String, u32)>, StoreError>;
+
+    /// Whether the store takes changes, and has room: writes 64 KiB, durable, and takes them away again.
+    fn probe(&mut self) -> Result<(), StoreError>;
 
     /// Number of lines.
     fn size(&mut self) -> Result<u64, StoreError>;

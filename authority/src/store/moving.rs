@@ -1,22 +1,25 @@
-//! A ledger moves to another store: line by line, through the same book.
+//! A ledger moves to another store: line by line, through the same book; the clients of its service go along.
 
 use super::{Needs, Store};
 use crate::book::split;
+use crate::client::RollEdit;
 use crate::error::AuthorityError;
 use crate::ledger::{Event, Fault, Line};
 
 /// Lines in one durable step.
 const PAGE: u32 = 500;
 
-/// Copies the whole ledger of `from` into the empty store `to`; gives the number of lines. Every line is read as the audit reads it, and
+/// Copies the whole ledger of `from` and its roll of clients into the empty store `to`; gives the number of lines. `from` may go on
+/// growing: what was there at the beginning is copied. Every line is read as the audit reads it, and
 /// the tree and all records are made anew. What clients' tokens stood for is not copied: a request that was answered before the move and is
 /// repeated after it is refused by policy instead of answered again.
 ///
 /// # Errors
 /// When `to` is not empty, a line is damaged, or a store fails. What was copied stays; begin again with an empty store.
 pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityError> {
-    let size = from.size()?;
+    // The head first: it is never over more lines than are there when they are counted.
     let head = from.head(0)?;
+    let size = from.size()?;
     let first = from.lines(1, 1)?.pop().unwrap_or_default();
     let first = Line::read(&first)?;
     let Event::Root { certificate, .. } = &first.event else {
@@ -25,7 +28,8 @@ pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityEr
     to.found(&first, certificate, head.as_ref().filter(|_| size == 1))?;
     let mut done = 1;
     while done < size {
-        let lines = from.lines(done + 1, PAGE)?;
+        let rest = u32::try_from(size - done).unwrap_or(u32::MAX);
+        let lines = from.lines(done + 1, rest.min(PAGE))?;
         let lines: Result<Vec<Line>, Fault> = lines.iter().map(|text| Line::read(text)).collect();
         let lines = lines?;
         let mut needs = Needs::default();
@@ -40,6 +44,15 @@ pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityEr
         done = book.lines();
         to.append(&book).inspect_err(|_| to.abandon())?;
         to.commit(book, head.as_ref().filter(|_| done == size))?;
+    }
+    let roll = from.roll()?;
+    let clients = roll.clients.into_iter().map(RollEdit::Enrol);
+    let invited = roll.invitations.into_iter().map(RollEdit::Invite);
+    let edits: Vec<RollEdit> = clients.chain(invited).collect();
+    to.begin_roll()?;
+    to.commit_roll(&edits)?;
+    if let Some(tls_ca) = from.tls_ca()? {
+        to.note_tls_ca(&tls_ca)?;
     }
     Ok(done)
 }
@@ -80,6 +93,8 @@ fn name(event: &Event, needs: &mut Needs) {
         Event::Root { .. }
         | Event::Delivered { .. }
         | Event::Revoked { .. }
-        | Event::List { .. } => {}
+        | Event::List { .. }
+        | Event::Restored { .. }
+        | Event::Void {} => {}
     }
 }

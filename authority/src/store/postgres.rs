@@ -2,6 +2,7 @@
 
 use super::row::{Row, Value};
 use super::sql::{Dialect, Sql, SqlStore};
+use super::tls::{self, Protection};
 use super::{Store, StoreError};
 use postgres::error::SqlState;
 use postgres::types::{ToSql, Type};
@@ -15,6 +16,7 @@ const PREPARED: usize = 256;
 /// A connection that comes back after it was lost, but never within a change.
 struct Postgres {
     config: Config,
+    protection: Protection,
     place: String,
     patience: Duration,
     connection: Option<Connection>,
@@ -27,27 +29,28 @@ struct Connection {
 }
 
 /// Opens the store that a `postgres://` URL names, or a string of `key=value` words as libpq takes it. Changes wait up to `patience` for
-/// another writer. The connection itself is not protected: use a socket, loopback, or a tunnel.
+/// another writer. A connection over a network is under TLS, or says `sslmode=disable`.
 ///
 /// # Errors
 /// When the text is no address, or nobody answers there.
 pub fn open(address: &str, patience: Duration) -> Result<Box<dyn Store>, StoreError> {
-    // Why not its own words: an address may hold a password, and the error may repeat it.
-    let config: Config = address.parse().map_err(|_| StoreError::Unavailable {
+    // Never its own words: an address may hold a password.
+    let (config, protection) = tls::read(address).map_err(|reason| StoreError::Unavailable {
         place: "the PostgreSQL store".into(),
-        reason: "its address is not understood; postgres://user@host/database is one".into(),
+        reason,
     })?;
     let database = config.get_dbname().unwrap_or_default();
     let place = format!("PostgreSQL database {database}");
     let mut postgres = Postgres {
         config,
+        protection,
         place,
         patience,
         connection: None,
         changing: false,
     };
     postgres.connection()?;
-    Ok(Box::new(SqlStore::new(postgres)))
+    Ok(Box::new(SqlStore::open(postgres)?))
 }
 
 impl Postgres {
@@ -70,7 +73,10 @@ impl Postgres {
     }
 
     fn connect(&self) -> Result<Connection, Error> {
-        let mut client = self.config.connect(NoTls)?;
+        let mut client = match &self.protection {
+            Protection::None => self.config.connect(NoTls)?,
+            Protection::Tls(tls) => self.config.connect(tls.clone())?,
+        };
         let patience = self.patience.as_millis().max(1);
         client.batch_execute(&format!(
             "SET synchronous_commit TO on; SET lock_timeout TO {patience}; SET client_min_messages TO error"
@@ -85,20 +91,31 @@ impl Postgres {
         &mut self,
         text: &str,
         values: &[Value],
-        run: impl FnOnce(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, Error>,
+        run: impl Fn(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, Error>,
     ) -> Result<T, StoreError> {
-        let connection = self.connection()?;
-        let outcome = connection.statement(text).and_then(|statement| {
+        self.patiently(|connection| {
+            let statement = connection.statement(text)?;
             let values = values.iter().zip(statement.params());
             let values: Vec<&(dyn ToSql + Sync)> = values.map(as_sql).collect();
             run(&mut connection.client, &statement, &values)
-        });
-        outcome.map_err(|error| self.failed(&error))
+        })
     }
 
     fn plain(&mut self, text: &str) -> Result<(), StoreError> {
-        let done = self.connection()?.client.batch_execute(text);
-        done.map_err(|error| self.failed(&error))
+        self.patiently(|connection| connection.client.batch_execute(text))
+    }
+
+    /// That a connection was lost is noticed only when it is used. Outside a change it is made anew then, once.
+    fn patiently<T>(
+        &mut self,
+        run: impl Fn(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        let connection = self.connection()?;
+        let mut outcome = run(connection);
+        if outcome.is_err() && connection.client.is_closed() && !self.changing {
+            outcome = run(self.connection()?);
+        }
+        outcome.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &Error) -> StoreError {
@@ -110,7 +127,9 @@ impl Postgres {
         } else if let Some(database) = error.as_db_error() {
             self.unavailable(&database.message())
         } else {
-            self.unavailable(error)
+            let cause = std::error::Error::source(error);
+            let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
+            self.unavailable(&format!("{error}{cause}"))
         }
     }
 

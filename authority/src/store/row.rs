@@ -139,18 +139,18 @@ impl Row {
         }
     }
 
-    fn maybe_text(&mut self) -> Option<Option<String>> {
+    pub(super) fn maybe_number<T: TryFrom<i64>>(&mut self) -> Option<Option<T>> {
         match self.0.next()? {
             Value::Null => Some(None),
-            Value::Text(text) => Some(Some(text)),
+            Value::Number(number) => T::try_from(number).ok().map(Some),
             _ => None,
         }
     }
 
-    fn maybe_number<T: TryFrom<i64>>(&mut self) -> Option<Option<T>> {
+    fn maybe_text(&mut self) -> Option<Option<String>> {
         match self.0.next()? {
             Value::Null => Some(None),
-            Value::Number(number) => T::try_from(number).ok().map(Some),
+            Value::Text(text) => Some(Some(text)),
             _ => None,
         }
     }

@@ -1,10 +1,10 @@
 //! The store over any SQL database that has transactions: the same text for SQLite and PostgreSQL.
 
 use super::row::{ASKED, CHALLENGE, HOLDER, ROOT, Row, Value};
-use super::schema::{TABLES, VERSION};
+use super::schema::{STEPS, VERSION};
 use super::{Done, Needs, Store, StoreError, Token};
 use crate::approval::Asked;
-use crate::book::{Book, Holder};
+use crate::book::{Book, Holder, Restoration};
 use crate::ledger::Line;
 use crate::roots::{Root, Roots};
 use crate::tree::{Hash, SignedTreeHead};
@@ -40,8 +40,13 @@ pub(super) trait Sql: Send {
     fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError>;
 }
 
+/// Bytes that are written to see whether there is room: more than any change of one task needs.
+const TRIAL: usize = 65_536;
 /// Most values in one statement; lists are cut to fit.
 const MOST_VALUES: usize = 400;
+
+/// Requests that an operator can still decide about at the time `$1`.
+const OPEN: &str = "issued IS NULL AND refused IS NULL AND until >= $1 AND line > COALESCE((SELECT max(restorations.line) FROM restorations), 0)";
 
 /// A store over a connection.
 pub(super) struct SqlStore<S> {
@@ -51,9 +56,86 @@ pub(super) struct SqlStore<S> {
 }
 
 impl<S: Sql> SqlStore<S> {
-    pub(super) fn new(sql: S) -> Self {
+    /// The store behind a connection: empty, or of this version; an older one is brought to it first.
+    pub(super) fn open(sql: S) -> Result<Self, StoreError> {
         let changing = false;
-        Self { sql, changing }
+        let mut store = Self { sql, changing };
+        match store.version("") {
+            Ok(VERSION) | Err(StoreError::Absent(_)) => Ok(store),
+            Ok(_) => store.migrate().map(|()| store),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the steps that the tables have not, all or none.
+    fn migrate(&mut self) -> Result<(), StoreError> {
+        self.sql.begin()?;
+        self.changing = true;
+        self.settle(|store| {
+            // Once more behind the lock: another process may have been faster.
+            let found = store.version(S::DIALECT.for_update)?;
+            let known = usize::try_from(found).ok().filter(|known| *known > 0);
+            let missing = known.and_then(|known| STEPS.get(known..));
+            let Some(missing) = missing else {
+                return Err(store.other_version(found));
+            };
+            store.make(missing)?;
+            let text = "UPDATE tail SET version = $1";
+            store.sql.execute(text, &[Value::Number(VERSION)])
+        })
+    }
+
+    fn make(&mut self, steps: &[&[&str]]) -> Result<(), StoreError> {
+        let mut statements = steps.iter().flat_map(|step| step.iter());
+        statements.try_for_each(|statement| {
+            let statement = statement.replace("BYTES", S::DIALECT.bytes);
+            self.sql.execute(&statement, &[])
+        })
+    }
+
+    fn version(&mut self, lock: &str) -> Result<i64, StoreError> {
+        let text = format!("SELECT version FROM tail{lock}");
+        let found = self.read("the end of the ledger", &text, &[], Row::number)?;
+        let absent = || StoreError::Absent(self.sql.place().into());
+        found.into_iter().next().ok_or_else(absent)
+    }
+
+    fn other_version(&self, found: i64) -> StoreError {
+        StoreError::Version {
+            place: self.sql.place().into(),
+            found,
+            ours: VERSION,
+        }
+    }
+
+    /// Begins a change that no other process makes at the same time.
+    pub(super) fn lock(&mut self) -> Result<(), StoreError> {
+        self.end();
+        self.sql.begin()?;
+        self.changing = true;
+        let locked = self.tail(S::DIALECT.for_update).map(drop);
+        locked.inspect_err(|_| self.end())
+    }
+
+    /// Ends a change: what `work` does becomes durable, or nothing of it.
+    pub(super) fn settle<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let done = work(self).and_then(|done| self.sql.commit().map(|()| done));
+        match done {
+            Ok(_) => self.changing = false,
+            Err(_) => self.end(),
+        }
+        done
+    }
+
+    /// Ends a change without a trace.
+    pub(super) fn end(&mut self) {
+        if self.changing {
+            self.changing = false;
+            self.sql.rollback();
+        }
     }
 
     pub(super) fn damaged(&self, what: impl Into<String>) -> StoreError {
@@ -121,11 +203,7 @@ impl<S: Sql> SqlStore<S> {
         match tail.into_iter().next() {
             None => Err(StoreError::Absent(self.sql.place().into())),
             Some((VERSION, size, time)) => Ok((size, time)),
-            Some((found, ..)) => Err(StoreError::Version {
-                place: self.sql.place().into(),
-                found,
-                ours: VERSION,
-            }),
+            Some((found, ..)) => Err(self.other_version(found)),
         }
     }
 
@@ -133,6 +211,7 @@ impl<S: Sql> SqlStore<S> {
         let (size, time) = self.tail(S::DIALECT.for_update)?;
         let mut book = Book::empty(self.read_roots()?, size, time);
         book.list = self.newest_list()?;
+        book.restored = self.last_restoration()?;
         let min_epoch = book.min_epoch();
         let text = "SELECT mark FROM holders WHERE revoked IS NOT NULL AND epoch >= $1";
         let marks = self.read("a holder", text, &[min_epoch.into()], |row| row.array())?;
@@ -156,11 +235,14 @@ impl<S: Sql> SqlStore<S> {
         })?;
         book.points.extend(found);
         let prefixes = needs.prefixes.iter().map(|prefix| prefix.as_str().into());
-        let text = "SELECT prefix, highest FROM serials WHERE prefix";
+        let text = "SELECT prefix, highest, barrier FROM serials WHERE prefix";
         let serials = self.among("a serial number", text, prefixes, |row| {
-            Some((row.text()?, row.number()?))
+            Some((row.text()?, row.number()?, row.number()?))
         })?;
-        book.serials = serials.into_iter().collect();
+        for (prefix, highest, barrier) in serials {
+            book.serials.insert(prefix.clone(), highest);
+            book.barriers.insert(prefix, barrier);
+        }
         book.done = self.done(&needs)?;
         Ok(book)
     }
@@ -207,6 +289,19 @@ impl<S: Sql> SqlStore<S> {
         Roots::of(roots).ok_or_else(|| self.damaged("the roots"))
     }
 
+    fn last_restoration(&mut self) -> Result<Restoration, StoreError> {
+        let text = "SELECT line, leap, floor, lists FROM restorations ORDER BY line DESC LIMIT 1";
+        let found = self.read("a restoration", text, &[], |row| {
+            Some(Restoration {
+                line: row.number()?,
+                leap: row.number()?,
+                floor: row.number()?,
+                lists: row.number()?,
+            })
+        })?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
     fn newest_list(&mut self) -> Result<Option<StatusList>, StoreError> {
         let text = "SELECT list FROM lists ORDER BY sequence DESC LIMIT 1";
         let lists = self.read("a status list", text, &[], |row| {
@@ -223,31 +318,22 @@ impl<S: Sql> Store for SqlStore<S> {
         root: &Certificate,
         head: Option<&SignedTreeHead>,
     ) -> Result<(), StoreError> {
+        self.end();
         self.sql.begin()?;
         self.changing = true;
-        let mut make = || {
-            for table in TABLES {
-                self.sql
-                    .execute(&table.replace("BYTES", S::DIALECT.bytes), &[])?;
-            }
-            self.write_lines(0, std::slice::from_ref(first))?;
-            self.write_roots(&[Root {
+        self.settle(|store| {
+            store.make(&STEPS)?;
+            store.write_lines(0, std::slice::from_ref(first))?;
+            store.write_roots(&[Root {
                 certificate: root.clone(),
                 link: None,
                 line: first.sequence,
             }])?;
             let values = [Value::Number(VERSION), first.time.into()];
             let text = "INSERT INTO tail (id, version, size, time) VALUES (1, $1, 1, $2)";
-            self.sql.execute(text, &values)?;
-            self.write_head(head)?;
-            self.sql.commit()
-        };
-        let made = make();
-        if made.is_err() {
-            self.abandon();
-        }
-        self.changing = false;
-        made
+            store.sql.execute(text, &values)?;
+            store.write_head(head)
+        })
     }
 
     fn roots(&mut self) -> Result<Roots, StoreError> {
@@ -256,10 +342,10 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn begin(&mut self, needs: &Needs) -> Result<Book, StoreError> {
-        self.abandon();
+        self.end();
         self.sql.begin()?;
         self.changing = true;
-        self.load(needs).inspect_err(|_| self.abandon())
+        self.load(needs).inspect_err(|_| self.end())
     }
 
     fn append(&mut self, book: &Book) -> Result<Hash, StoreError> {
@@ -267,19 +353,11 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn commit(&mut self, book: Book, head: Option<&SignedTreeHead>) -> Result<(), StoreError> {
-        let written = self.write_all(&book, head);
-        match written {
-            Ok(()) => self.changing = false,
-            Err(_) => self.abandon(),
-        }
-        written
+        self.settle(|store| store.write_all(&book, head))
     }
 
     fn abandon(&mut self) {
-        if self.changing {
-            self.changing = false;
-            self.sql.rollback();
-        }
+        self.end();
     }
 
     fn holder(&mut self, name: &Name) -> Result<Option<(Holder, u64)>, StoreError> {
@@ -333,20 +411,39 @@ impl<S: Sql> Store for SqlStore<S> {
         }
         values.push(count.into());
         let text = format!(
-            "SELECT {ASKED} FROM requests WHERE issued IS NULL AND refused IS NULL AND until >= $1 {whose}ORDER BY line LIMIT ${}",
+            "SELECT {ASKED} FROM requests WHERE {OPEN} {whose}ORDER BY line LIMIT ${}",
             values.len()
         );
         self.read("a request", &text, &values, Row::asked)
     }
 
     fn awaiting_count(&mut self, unix_seconds: u64) -> Result<u64, StoreError> {
-        let text = "SELECT count(*) FROM requests WHERE issued IS NULL AND refused IS NULL AND until >= $1";
-        let counts = self.read("a request", text, &[unix_seconds.into()], Row::number)?;
+        let text = format!("SELECT count(*) FROM requests WHERE {OPEN}");
+        let counts = self.read("a request", &text, &[unix_seconds.into()], Row::number)?;
         Ok(counts.into_iter().next().unwrap_or_default())
     }
 
     fn status_list(&mut self) -> Result<Option<StatusList>, StoreError> {
         self.newest_list()
+    }
+
+    fn highest(&mut self) -> Result<Option<(String, u32)>, StoreError> {
+        let text = "SELECT prefix, highest FROM serials ORDER BY highest DESC, prefix LIMIT 1";
+        let found = self.read("a serial number", text, &[], |row| {
+            Some((row.text()?, row.number()?))
+        })?;
+        Ok(found.into_iter().next())
+    }
+
+    fn probe(&mut self) -> Result<(), StoreError> {
+        let filler = Value::from(&[0; TRIAL][..]);
+        self.lock()?;
+        self.settle(|store| {
+            let then = "ON CONFLICT (id) DO UPDATE SET filler = excluded.filler";
+            store.insert("trial (id, filler)", 2, &[1_u64.into(), filler], then)
+        })?;
+        self.lock()?;
+        self.settle(|store| store.sql.execute("DELETE FROM trial", &[]))
     }
 
     fn size(&mut self) -> Result<u64, StoreError> {

@@ -49,6 +49,10 @@ pub fn create(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreEr
 }
 
 fn connect(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError> {
+    Ok(Box::new(link(path, patience)?))
+}
+
+fn link(path: &Path, patience: Duration) -> Result<SqlStore<Sqlite>, StoreError> {
     let place = path.display().to_string();
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -64,7 +68,7 @@ fn connect(path: &Path, patience: Duration) -> Result<Box<dyn Store>, StoreError
         Ok(())
     };
     settle().map_err(|error| failed(&place, &error))?;
-    Ok(Box::new(SqlStore::new(Sqlite { connection, place })))
+    SqlStore::open(Sqlite { connection, place })
 }
 
 impl Sql for Sqlite {
@@ -157,5 +161,93 @@ fn unavailable(place: &str, error: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unavailable {
         place: place.into(),
         reason: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::numbered;
+    use crate::custody::{CustodyError, Signer};
+    use crate::ledger::Event;
+    use crate::store::Needs;
+    use apdu::certificate::{Name, Role};
+    use apdu::crypto::{Entropy, EntropyError, PrivateKey, PublicKey};
+
+    struct Ones;
+
+    impl Entropy for Ones {
+        fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+            bytes.fill(1);
+            Ok(())
+        }
+    }
+
+    struct Key(PrivateKey);
+
+    impl Signer for Key {
+        fn public_key(&self) -> PublicKey {
+            self.0.public_key()
+        }
+
+        fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
+            Ok(self.0.sign(message))
+        }
+
+        fn describe(&self) -> String {
+            "in memory".into()
+        }
+    }
+
+    /// One more order, of this number.
+    fn order(store: &mut SqlStore<Sqlite>, number: u32) -> Result<(), StoreError> {
+        let mut book = store.begin(&Needs::default())?;
+        let mut nonce = [0; 16];
+        nonce[..4].copy_from_slice(&number.to_be_bytes());
+        let event = Event::Challenge {
+            nonce,
+            role: Role::Card,
+            holder: numbered("ZZFULL", number).unwrap(),
+            replaces: None,
+        };
+        book.record(1_795_219_200, None, event).unwrap();
+        store.append(&book).inspect_err(|_| store.abandon())?;
+        store.commit(book, None)
+    }
+
+    /// SQLITE_FULL, as a full disk gives it.
+    #[test]
+    fn a_full_store_changes_nothing_says_so_and_goes_on_when_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("authority.db");
+        drop(create(&path, Duration::ZERO).unwrap());
+        let mut store = link(&path, Duration::ZERO).unwrap();
+        let root = Name::new("ZZTALLYROOT00001").unwrap();
+        let mut key = Key(PrivateKey::generate(&mut Ones).unwrap());
+        let now = crate::Moment::from_unix_seconds(1_795_219_200).unwrap();
+        crate::found(&mut store, root, 15, &mut key, now).unwrap();
+        let pages = |store: &SqlStore<Sqlite>, most: i64| {
+            let connection = &store.sql.connection;
+            connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(()))
+        };
+        pages(&store, 1).unwrap(); // no more than there are
+        let mut done = 0;
+        let full = loop {
+            match order(&mut store, done + 1) {
+                Ok(()) => done += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(full.to_string().contains("full"), "{full}");
+        for _ in 0..2 {
+            assert!(order(&mut store, done + 1).is_err());
+            assert_eq!(store.size(), Ok(1 + u64::from(done)));
+        }
+        pages(&store, 1_000_000).unwrap();
+        assert_eq!(store.probe(), Ok(()));
+        order(&mut store, done + 1).unwrap();
+        let boxed: Box<dyn Store> = Box::new(store);
+        let audit = crate::Authority::new(boxed).unwrap().audit().unwrap();
+        assert_eq!(audit.lines, 2 + u64::from(done));
     }
 }

@@ -4,7 +4,7 @@ use super::StoreError;
 use super::row::{ASKED, CHALLENGE, ROOT, Value, replaced};
 use super::sql::{Sql, SqlStore};
 use crate::approval::Verdict;
-use crate::book::Book;
+use crate::book::{Book, Restoration};
 use crate::ledger::Line;
 use crate::roots::Root;
 use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
@@ -121,11 +121,13 @@ impl<S: Sql> SqlStore<S> {
         )?;
         self.write_requests(book)?;
         let serials = book.gained.serials.iter();
-        let rows: Vec<Value> = serials
-            .flat_map(|prefix| [Value::from(prefix.as_str()), book.highest(prefix).into()])
-            .collect();
-        let then = "ON CONFLICT (prefix) DO UPDATE SET highest = excluded.highest";
-        self.insert("serials (prefix, highest)", 2, &rows, then)?;
+        let row = |prefix: &String| {
+            let (highest, barrier) = (book.highest(prefix), book.barrier(prefix));
+            [prefix.as_str().into(), highest.into(), barrier.into()]
+        };
+        let rows: Vec<Value> = serials.flat_map(row).collect();
+        let then = "ON CONFLICT (prefix) DO UPDATE SET highest = excluded.highest, barrier = excluded.barrier";
+        self.insert("serials (prefix, highest, barrier)", 3, &rows, then)?;
         let lists = book.gained.lists.iter();
         let rows: Vec<Value> = lists
             .flat_map(|list| [Value::from(list.claims().sequence), list.encoded().into()])
@@ -180,6 +182,22 @@ impl<S: Sql> SqlStore<S> {
         self.insert(&text, 12, &rows, then)
     }
 
+    /// The leap of all numbers, and the end of all open challenges.
+    fn write_restoration(&mut self, restoration: &Restoration) -> Result<(), StoreError> {
+        let Restoration {
+            line,
+            leap,
+            floor,
+            lists,
+        } = *restoration;
+        let row = [line.into(), leap.into(), floor.into(), lists.into()];
+        self.insert("restorations (line, leap, floor, lists)", 4, &row, "")?;
+        let text = "UPDATE serials SET highest = highest + $1, barrier = highest + $1 + 1";
+        self.sql.execute(text, &[leap.into()])?;
+        self.sql
+            .execute("UPDATE challenges SET used = 1 WHERE used = 0", &[])
+    }
+
     pub(super) fn write_head(&mut self, head: Option<&SignedTreeHead>) -> Result<(), StoreError> {
         let Some(head) = head else {
             return Ok(());
@@ -195,11 +213,14 @@ impl<S: Sql> SqlStore<S> {
         book: &Book,
         head: Option<&SignedTreeHead>,
     ) -> Result<(), StoreError> {
+        // First what touches every record: those that the book has seen are written below as it knows them.
+        for restoration in &book.gained.restorations {
+            self.write_restoration(restoration)?;
+        }
         self.write_records(book)?;
         self.write_head(head)?;
         let values = [book.lines().into(), book.last_time.into()];
         self.sql
-            .execute("UPDATE tail SET size = $1, time = $2", &values)?;
-        self.sql.commit()
+            .execute("UPDATE tail SET size = $1, time = $2", &values)
     }
 }

@@ -11,7 +11,8 @@ use authority::server::ledger_desk::LedgerDesk;
 use authority::server::limit::Limits;
 use authority::server::listen::Running;
 use authority::server::{Clock, Service};
-use authority::{Authority, EnrolmentCode, Moment};
+use authority::store::sqlite;
+use authority::{Authority, EnrolmentCode, Moment, STORE_FILE};
 use base64ct::{Base64, Encoding as _};
 use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -21,7 +22,7 @@ use rustls::{
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -64,6 +65,12 @@ impl Answer {
     pub fn is(&self, status: u16, word: &str) -> bool {
         self.status == status && self.word() == word
     }
+}
+
+/// The register of the authority in a folder.
+pub fn register(folder: &Path) -> Register {
+    let path = folder.join(STORE_FILE);
+    Register::new(sqlite::open(&path, Duration::from_secs(60)).unwrap())
 }
 
 /// A running service and what belongs to it.
@@ -123,7 +130,7 @@ impl Bench {
         let desk = put(Arc::new(desk.with_approval(approval, WEEK)));
         let identity = Identity::open(&folder, today()).unwrap();
         let tls_ca = identity.certificate().to_vec();
-        let register = Register::open(&folder).unwrap();
+        let register = register(&folder);
         let service = Service::new(desk, register, identity, limits, read).unwrap();
         let names = ["localhost".to_owned(), "127.0.0.1".into()];
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -149,7 +156,7 @@ impl Bench {
 
     /// The register, as `authority enrol` on the same machine would open it.
     pub fn register(&self) -> Register {
-        Register::open(&self.folder()).unwrap()
+        register(&self.folder())
     }
 
     pub fn identity(&self) -> Identity {
@@ -430,4 +437,22 @@ pub fn today() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap()
         .as_secs()
+}
+
+/// A station, LINE1, enrolled on the server's machine by the system's clock.
+pub fn enrolled(ca: &Path, identity: &Identity) -> Card {
+    let register = register(ca);
+    let code = EnrolmentCode::draw(identity.certificate(), &mut Tape(7)).unwrap();
+    let hash = code.hash();
+    register
+        .invite("LINE1", ClientRole::Station, &hash, today())
+        .unwrap();
+    let key = KeyPair::generate().unwrap();
+    let wish = request(&key);
+    let certify = |name: &str, _| {
+        let made = identity.certify(&wish, name, today()).unwrap();
+        Ok::<_, authority::server::clients::RegisterError>(made)
+    };
+    let (_, certificate) = register.enrol(&hash, today(), certify).unwrap();
+    Card { certificate, key }
 }

@@ -59,8 +59,13 @@ impl Server {
 
     /// Starts the server after it was ended.
     pub fn up(&self) {
+        self.up_with("-c listen_addresses=");
+    }
+
+    /// The same, listening as these options say.
+    pub fn up_with(&self, options: &str) {
         let options = format!(
-            "-c listen_addresses= -c unix_socket_directories={} -c max_connections=60",
+            "{options} -c unix_socket_directories={} -c max_connections=60",
             self.data().display()
         );
         let started = self
@@ -94,6 +99,16 @@ impl Server {
             .status();
         assert!(made.unwrap().success());
         format!("host={} user=tally dbname={name}", host.display())
+    }
+
+    /// A file of the server's own, in its data folder, that only it may read.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if self.is_root() {
+            std::os::unix::fs::chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+        }
     }
 
     fn data(&self) -> PathBuf {

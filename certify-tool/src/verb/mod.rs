@@ -1,6 +1,7 @@
 //! One file per verb.
 
 mod approvals;
+mod backup;
 mod batch;
 mod ca;
 mod card;
@@ -37,6 +38,22 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             key,
         }) => ca::init(&folder()?, name, *years, passphrase, key, style),
         Verb::Rollover(job) => rollover::roll_over(&folder()?, job, style),
+        Verb::Ca(CaVerb::Backup { out }) => backup::backup(&folder()?, out, style),
+        Verb::Ca(CaVerb::Restore {
+            from,
+            kept,
+            newest,
+            leap,
+            passphrase,
+        }) => {
+            let backup = backup::Given {
+                from,
+                kept,
+                newest: newest.as_deref(),
+                leap: *leap,
+            };
+            backup::restore(&folder()?, &backup, passphrase, style)
+        }
         Verb::Enrol { url, code_file } => enrol::enrol(arguments, url, code_file.as_deref()),
         Verb::Batch(job) => batch::certify(arguments, job),
         Verb::Card(job) => card::certify(arguments, job),

@@ -13,9 +13,11 @@ use authority::server::ledger_desk::LedgerDesk;
 use authority::server::limit::Limits;
 use authority::server::listen::Running;
 use authority::server::{Clock, Service};
+use authority::store::sqlite;
 use authority::{Authority, EnrolmentCode};
 use getrandom::SysRng;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -51,7 +53,7 @@ impl Network {
         let ca = self.desk.path("ca");
         let identity = Identity::open(&ca, now()).unwrap();
         let code = EnrolmentCode::draw(identity.certificate(), &mut SysRng).unwrap();
-        let register = Register::open(&ca).unwrap();
+        let register = register(&ca);
         register.invite(name, role, &code.hash(), now()).unwrap();
         self.desk.write("code", code.dangerous_text().as_bytes());
         format!("enrol {} --code-file code", self.url())
@@ -71,6 +73,11 @@ impl Network {
     }
 }
 
+fn register(ca: &Path) -> Register {
+    let path = ca.join(authority::STORE_FILE);
+    Register::new(sqlite::open(&path, Duration::from_secs(60)).unwrap())
+}
+
 pub fn serve(desk: &Desk, port: u16, approval: Approval) -> Running {
     let ca = desk.path("ca");
     let open = || Authority::open(&ca, Duration::from_secs(60)).unwrap();
@@ -79,7 +86,7 @@ pub fn serve(desk: &Desk, port: u16, approval: Approval) -> Running {
     let clock: Clock = Arc::new(now);
     let desk = LedgerDesk::new(writer, open(), key, clock.clone());
     let desk = desk.with_approval(approval, Duration::from_secs(7 * 86_400));
-    let register = Register::open(&ca).unwrap();
+    let register = register(&ca);
     let identity = Identity::open(&ca, now()).unwrap();
     let limits = Limits::default();
     let service = Service::new(Arc::new(desk), register, identity, limits, clock).unwrap();

@@ -60,7 +60,15 @@ impl Pkcs11Key {
             .module
             .clone()
             .ok_or_else(|| token(TokenError::NoModule))?;
-        let link = module::with(&path, |module| Link::open(module, uri, &pin)).map_err(token)?;
+        let link = module::with(&path, |module| match Link::open(module, uri, &pin) {
+            // It may have come since the module last looked.
+            Err(error) if error.is_away() => {
+                module.restart()?;
+                Link::open(module, uri, &pin)
+            }
+            opened => opened,
+        });
+        let link = link.map_err(token)?;
         let key = Self {
             uri: uri.clone(),
             path,
@@ -140,11 +148,9 @@ impl Signer for Pkcs11Key {
         let path = self.path.clone();
         module::with(&path, |module| self.converse(module, message)).map_err(|fault| {
             let token = self.name.clone();
-            match fault {
-                TokenError::Gone(_) | TokenError::NoToken => {
-                    CustodyError::TokenLost { token, fault }
-                }
-                fault => CustodyError::Token { token, fault },
+            match fault.is_away() {
+                true => CustodyError::TokenLost { token, fault },
+                false => CustodyError::Token { token, fault },
             }
         })
     }

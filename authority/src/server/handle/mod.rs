@@ -16,7 +16,7 @@ impl From<RegisterError> for Problem {
             RegisterError::NoInvitation => BAD_CODE,
             RegisterError::Unknown => NOT_FOUND,
             RegisterError::Full => REFUSED,
-            RegisterError::File { .. } => {
+            RegisterError::Store(_) | RegisterError::File { .. } => {
                 tracing::error!(reason = %error, "the register of clients");
                 let detail = "the register of clients cannot be read or written";
                 return Self::new(UNAVAILABLE, detail).retry_after(5);

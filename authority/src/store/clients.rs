@@ -1,0 +1,150 @@
+//! The roll of clients in the store: what is enrolled or revoked at one instance counts at all of them with their next request.
+
+use super::StoreError;
+use super::row::{Row, Value};
+use super::sql::{Sql, SqlStore};
+use crate::client::{Client, ClientRole, Invitation, Roll, RollEdit};
+
+/// Who may connect to the service, and by which TLS authority its clients know it.
+pub trait Clients {
+    /// The client whose certificate has this SHA-256, in small hexadecimal digits; revoked or not.
+    ///
+    /// # Errors
+    /// When the medium fails or a record is damaged; so for all below.
+    fn client(&mut self, fingerprint: &str) -> Result<Option<Client>, StoreError>;
+
+    /// All clients and invitations.
+    fn roll(&mut self) -> Result<Roll, StoreError>;
+
+    /// Takes the store's write lock and gives all clients and invitations. Ends with [`Clients::commit_roll`], or with
+    /// [`Store::abandon`](super::Store::abandon).
+    fn begin_roll(&mut self) -> Result<Roll, StoreError>;
+
+    /// Makes edits of the roll durable, all of them or none.
+    fn commit_roll(&mut self, edits: &[RollEdit]) -> Result<(), StoreError>;
+
+    /// SHA-256 of the certificate, DER, of the TLS authority that all instances have.
+    fn tls_ca(&mut self) -> Result<Option<[u8; 32]>, StoreError>;
+
+    /// Notes that fingerprint, unless one is noted; gives the one that is noted then.
+    fn note_tls_ca(&mut self, fingerprint: &[u8; 32]) -> Result<[u8; 32], StoreError>;
+
+    /// Notes no TLS authority any more: the next instance that starts brings its own.
+    fn forget_tls_ca(&mut self) -> Result<(), StoreError>;
+}
+
+const CLIENT: &str = "name, role, fingerprint, added, revoked";
+const INVITATION: &str = "name, role, code, expires";
+
+impl<S: Sql> Clients for SqlStore<S> {
+    fn client(&mut self, fingerprint: &str) -> Result<Option<Client>, StoreError> {
+        let text = format!("SELECT {CLIENT} FROM clients WHERE fingerprint = $1");
+        let found = self.read("a client", &text, &[fingerprint.into()], client)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn roll(&mut self) -> Result<Roll, StoreError> {
+        let text = format!("SELECT {CLIENT} FROM clients ORDER BY place");
+        let clients = self.read("a client", &text, &[], client)?;
+        let text = format!("SELECT {INVITATION} FROM invitations ORDER BY expires, name");
+        let invitations = self.read("an invitation", &text, &[], |row| {
+            Some(Invitation {
+                name: row.text()?,
+                role: ClientRole::from_word(&row.text()?)?,
+                code: row.text()?,
+                expires: row.number()?,
+            })
+        })?;
+        Ok(Roll {
+            clients,
+            invitations,
+        })
+    }
+
+    fn begin_roll(&mut self) -> Result<Roll, StoreError> {
+        self.lock()?;
+        self.roll().inspect_err(|_| self.end())
+    }
+
+    fn commit_roll(&mut self, edits: &[RollEdit]) -> Result<(), StoreError> {
+        self.settle(|store| edits.iter().try_for_each(|edit| store.edit(edit)))
+    }
+
+    fn tls_ca(&mut self) -> Result<Option<[u8; 32]>, StoreError> {
+        let text = "SELECT tls_ca FROM service";
+        let found = self.read("the TLS authority", text, &[], Row::array)?;
+        Ok(found.into_iter().next())
+    }
+
+    fn note_tls_ca(&mut self, fingerprint: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+        if let Some(noted) = self.tls_ca()? {
+            return Ok(noted);
+        }
+        self.lock()?;
+        self.settle(|store| {
+            if let Some(noted) = store.tls_ca()? {
+                return Ok(noted); // another instance was faster
+            }
+            let text = "INSERT INTO service (id, tls_ca) VALUES (1, $1)";
+            store.sql.execute(text, &[fingerprint[..].into()])?;
+            Ok(*fingerprint)
+        })
+    }
+
+    fn forget_tls_ca(&mut self) -> Result<(), StoreError> {
+        self.lock()?;
+        self.settle(|store| store.sql.execute("DELETE FROM service", &[]))
+    }
+}
+
+impl<S: Sql> SqlStore<S> {
+    fn edit(&mut self, edit: &RollEdit) -> Result<(), StoreError> {
+        match edit {
+            RollEdit::Invite(invitation) => {
+                let row = [
+                    invitation.name.as_str().into(),
+                    invitation.role.word().into(),
+                    invitation.code.as_str().into(),
+                    invitation.expires.into(),
+                ];
+                let table = format!("invitations ({INVITATION})");
+                self.insert(&table, row.len(), &row, "")
+            }
+            RollEdit::Close(name) => {
+                let text = "DELETE FROM invitations WHERE name = $1";
+                self.sql.execute(text, &[name.as_str().into()])
+            }
+            RollEdit::Enrol(client) => {
+                let text = "SELECT place FROM clients ORDER BY place DESC LIMIT 1";
+                let last = self.read("a client", text, &[], Row::number::<u64>)?;
+                let mut row = vec![
+                    Value::from(last.first().map_or(1, |last| last + 1)),
+                    client.name.as_str().into(),
+                    client.role.word().into(),
+                    client.fingerprint.as_str().into(),
+                    client.added.into(),
+                ];
+                row.extend(client.revoked.map(Value::from));
+                let revoked = client.revoked.map_or("", |_| ", revoked");
+                let table = format!("clients (place, name, role, fingerprint, added{revoked})");
+                self.insert(&table, row.len(), &row, "")
+            }
+            RollEdit::Revoke { name, at } => {
+                let text = "UPDATE clients SET revoked = $1 WHERE name = $2 AND revoked IS NULL";
+                self.sql
+                    .execute(text, &[(*at).into(), name.as_str().into()])
+            }
+        }
+    }
+}
+
+/// From [`CLIENT`].
+fn client(row: &mut Row) -> Option<Client> {
+    Some(Client {
+        name: row.text()?,
+        role: ClientRole::from_word(&row.text()?)?,
+        fingerprint: row.text()?,
+        added: row.number()?,
+        revoked: row.maybe_number()?,
+    })
+}
