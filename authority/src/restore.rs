@@ -6,10 +6,10 @@
 //! A database that somebody put back by hand cannot be told from one that nothing happened to. A head that was kept elsewhere shows it.
 
 use crate::authority::Authority;
-use crate::book::MAX_LEAP;
 use crate::custody::{create_private, create_private_copy};
 use crate::error::AuthorityError;
 use crate::folder::{ROOT_FILE, STORE_FILE, in_workshop, refuse_taken};
+use crate::leap::MAX_LEAP;
 use crate::ledger::Event;
 use crate::moment::Moment;
 use crate::store::{Needs, Store, copy, sqlite};

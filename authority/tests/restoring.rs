@@ -359,7 +359,7 @@ fn clients_come_back_and_the_tls_authority_only_with_its_file() {
         }
         bench.restore(None, Some(3)).unwrap();
         let mut after = store(&bench.lose());
-        assert_eq!(after.roll().unwrap().clients, [client.clone()]);
+        assert!(after.roll().unwrap().clients.contains(&client));
         assert_eq!(after.tls_ca().unwrap(), kept.then_some([7; 32]));
     }
 }

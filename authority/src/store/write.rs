@@ -3,7 +3,8 @@
 use super::StoreError;
 use super::row::{CHALLENGE, Value, replaced};
 use super::sql::{Sql, SqlStore};
-use crate::book::{Book, Restoration};
+use crate::book::Book;
+use crate::leap::Restoration;
 use crate::ledger::Line;
 use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
 
