@@ -16,7 +16,7 @@
 //! | [`client`] | who may connect to the service, as the store keeps it |
 //! | `book` | the records that one change looks at, and what it adds |
 //! | `account`, `audit` | heads, receipts and proofs for others; the check of everything |
-//! | [`restore`] | backup, and putting one back without giving any name again |
+//! | [`restore`], `leap` | backup, and putting one back without giving any name again |
 //! | [`EnrolmentCode`] | the one-time code by which a client of the service is enrolled |
 //! | `server` | the network service, with the feature `serve` |
 //!
@@ -42,6 +42,7 @@ mod error;
 mod folder;
 mod issue;
 pub mod job;
+mod leap;
 pub mod ledger;
 mod moment;
 mod order;

@@ -6,12 +6,13 @@
 //! A database that somebody put back by hand cannot be told from one that nothing happened to. A head that was kept elsewhere shows it.
 
 use crate::authority::Authority;
-use crate::book::MAX_LEAP;
 use crate::custody::{create_private, create_private_copy};
 use crate::error::AuthorityError;
 use crate::folder::{ROOT_FILE, STORE_FILE, in_workshop, refuse_taken};
+use crate::leap::MAX_LEAP;
 use crate::ledger::Event;
 use crate::moment::Moment;
+use crate::roots::Root;
 use crate::store::{Needs, Store, copy, sqlite};
 use crate::tree::SignedTreeHead;
 use apdu::crypto::Entropy;
@@ -19,6 +20,7 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// The leap when nobody knows how many lines are lost. It is enough when fewer than 10,000 lines were written since the backup, for
 /// each gives at most one number; and it leaves room for nine such accidents under each prefix.
@@ -123,14 +125,15 @@ pub fn backup(from: &mut dyn Store, file: &Path) -> Result<u64, AuthorityError> 
 }
 
 impl Authority {
-    /// Makes the authority of a backup in `folder`, which must be new or empty: all of it or nothing. `secret` opens the key.
+    /// Makes the authority of a backup in `folder`, which must be new or empty: all of it or nothing. `secret` gives
+    /// what opens the key of the root that it is asked for.
     ///
     /// # Errors
     /// [`AuthorityError::Taken`]; [`RestoreRefused`]; otherwise the key, the backup's damage, files and clock.
     pub fn restore(
         folder: &Path,
         from: &Backup<'_>,
-        secret: &[u8],
+        secret: impl FnOnce(&Root) -> Result<Zeroizing<Vec<u8>>, AuthorityError>,
         entropy: &mut dyn Entropy,
         now: Moment,
     ) -> Result<Restored, AuthorityError> {
@@ -162,7 +165,7 @@ impl Authority {
 fn rebuild(
     folder: &Path,
     from: &Backup<'_>,
-    secret: &[u8],
+    secret: impl FnOnce(&Root) -> Result<Zeroizing<Vec<u8>>, AuthorityError>,
     now: Moment,
 ) -> Result<Restored, AuthorityError> {
     for entry in fs::read_dir(from.kept).map_err(|source| failed(from.kept, source))? {
@@ -202,7 +205,7 @@ fn rebuild(
             file.sync_all()
         })
         .map_err(|source| failed(&path, source))?;
-    let mut key = authority.unlock(folder, secret)?;
+    let mut key = authority.unlock(folder, &secret(authority.roots().newest())?)?;
     let lost = match &from.newest {
         Some(newest) => Some(lost(&mut authority, newest, size)?),
         None => None,

@@ -133,6 +133,7 @@ fn a_request_at_one_instance_is_decided_at_the_other_and_known_to_a_third() {
         folder: _folder,
         running,
         tls_ca,
+        ..
     } = pair;
     for running in running {
         running.stop();

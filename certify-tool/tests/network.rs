@@ -7,14 +7,14 @@ mod virtual_card;
 
 use apdu::certificate::{Certificate, StatusList, pem};
 use authority::server::approval::Approval;
-use authority::server::clients::{ClientRole, Register};
+use authority::server::clients::ClientRole;
 use card_core::lifecycle::LifeCycle;
 use card_core::store::{MemoryStore, Record, Store as _};
 use card_sim::body::VirtualCard;
 use card_sim::fault::Fault;
 use card_sim::vpcd::{StopFlag, VpcdClient};
 use getrandom::SysRng;
-use service::{Network, now, serve};
+use service::{Network, now, register, serve};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader};

@@ -3,6 +3,7 @@
 //! A change takes the store's only write lock, loads the records it needs into a [`Book`], lets policy decide, and commits lines and
 //! records together: durable when `commit` returns, or nothing of it happened. Two processes on one store take turns.
 
+mod change;
 mod clients;
 mod moving;
 #[cfg(feature = "postgres")]

@@ -85,7 +85,13 @@ fn name(event: &Event, needs: &mut Needs) {
                 .points
                 .insert(certificate.claims().key.to_compressed());
         }
-        Event::Rollover { certificate, .. } => {
+        Event::Rollover {
+            holder,
+            certificate,
+            ..
+        } => {
+            let prefix = split(holder).map(|(prefix, _)| prefix.into());
+            needs.prefixes.extend(prefix);
             needs
                 .points
                 .insert(certificate.claims().key.to_compressed());

@@ -4,9 +4,9 @@ use crate::cli::{PassphraseArguments, Style};
 use crate::failure::Failure;
 use crate::sheet::Sheet;
 use crate::{files, place, secret};
-use authority::Authority;
 use authority::restore::{self, Backup};
 use authority::tree::{Receipt, SignedTreeHead};
+use authority::{Authority, AuthorityError, Root};
 use getrandom::SysRng;
 use std::path::Path;
 
@@ -40,14 +40,21 @@ pub fn restore(
     style: Style,
 ) -> Result<(), Failure> {
     let newest = given.newest.map(head).transpose()?;
-    let passphrase = secret::of_key(given.kept, passphrase)?;
+    let mut unasked = None;
+    let secret = |root: &Root| {
+        secret::of_key(given.kept, root, passphrase).map_err(|failure| {
+            unasked = Some(failure);
+            AuthorityError::KeyNeeded
+        })
+    };
     let backup = Backup {
         file: given.from,
         kept: given.kept,
         newest,
         leap: given.leap,
     };
-    let restored = Authority::restore(folder, &backup, &passphrase, &mut SysRng, place::now()?)?;
+    let restored = Authority::restore(folder, &backup, secret, &mut SysRng, place::now()?);
+    let restored = restored.map_err(|error| unasked.unwrap_or_else(|| error.into()))?;
     Sheet::default()
         .text("folder", &folder.display())
         .row("lines of the backup", restored.size)

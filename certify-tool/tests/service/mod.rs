@@ -73,7 +73,7 @@ impl Network {
     }
 }
 
-fn register(ca: &Path) -> Register {
+pub fn register(ca: &Path) -> Register {
     let path = ca.join(authority::STORE_FILE);
     Register::new(sqlite::open(&path, Duration::from_secs(60)).unwrap())
 }
