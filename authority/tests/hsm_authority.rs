@@ -161,7 +161,7 @@ fn an_authority_rolls_over_to_a_key_on_a_token_and_to_another() {
                 2,
                 &[cryptoki::object::Attribute::Extractable(true)],
             );
-            let mut roll = |bench: &mut Bench, root: &str, object: &str, existing: bool| {
+            let roll = |bench: &mut Bench, root: &str, object: &str, existing: bool| {
                 let next = NewKey::Token {
                     uri: &uri(object),
                     pin: pin(),

@@ -114,7 +114,7 @@ fn a_card_pulled_at_any_command_gets_one_certificate_in_the_end() {
     network.desk.run("log verify").succeeds();
 }
 
-/// ST-63: a station follows the link from the root it knows, and no other way to a new root.
+/// A station follows the link from the root it knows, and no other way to a new root.
 #[test]
 fn a_station_follows_a_roll_over_by_its_link_and_refuses_a_root_that_is_not_linked() {
     let mut network = Network::start();
