@@ -208,10 +208,12 @@ fn wild_path(operation: &Operation, dice: &mut Dice) -> String {
     if dice.below(8) == 0 {
         names.push("unknown");
     }
-    let pairs: Vec<String> = names
-        .iter()
-        .filter_map(|name| (dice.below(6) > 0).then(|| format!("{name}={}", dice.one(&VALUES))))
-        .collect();
+    let mut pairs = Vec::new();
+    for name in names {
+        if dice.below(6) > 0 {
+            pairs.push(format!("{name}={}", dice.one(&VALUES)));
+        }
+    }
     if !pairs.is_empty() {
         path += &format!("?{}", pairs.join("&"));
     }

@@ -82,7 +82,7 @@ pub fn publish(
     deliver(&list, output)
 }
 
-/// `certify status-list --also-under`: the list of an earlier root. The newest root's must follow, with the higher number.
+/// `certify status-list publish --also-under`: the list of an earlier root. The newest root's must follow, with the higher number.
 pub fn publish_under(
     folder: &Path,
     root: &str,
