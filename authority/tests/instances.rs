@@ -2,106 +2,28 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 mod http;
+mod pair;
 #[path = "support/postgres.rs"]
 mod server;
 mod support;
 
 use authority::server::clients::{ClientRole, Register};
 use authority::server::identity::{Identity, IdentityError};
-use authority::server::ledger_desk::LedgerDesk;
-use authority::server::limit::Limits;
-use authority::server::listen::Running;
-use authority::server::{Clock, Service};
 use authority::store::{Store, copy, postgres, sqlite};
 use authority::{Authority, EnrolmentCode, STORE_FILE};
-use http::{Card, Client, bytes, client, enrol_body, request, today};
+use http::{enrol_body, request, today};
+use pair::Pair;
 use rcgen::KeyPair;
 use serde_json::json;
 use server::Server;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 use support::{PASSPHRASE, START, Tape, at, name};
 use tempfile::TempDir;
 
 const PATIENT: Duration = Duration::from_secs(60);
-
-/// An authority's folder, the store of all instances, and two of them.
-struct Pair {
-    folder: TempDir,
-    open: Box<dyn Fn() -> Box<dyn Store>>,
-    tls_ca: Vec<u8>,
-    running: Vec<Running>,
-}
-
-impl Pair {
-    fn of(folder: TempDir, open: impl Fn() -> Box<dyn Store> + 'static) -> Self {
-        let ca = folder.path().join("ca");
-        let mut store = open();
-        let identity = Identity::shared(&ca, store.as_mut(), today()).unwrap();
-        let mut pair = Self {
-            tls_ca: identity.certificate().to_vec(),
-            folder,
-            open: Box::new(open),
-            running: Vec::new(),
-        };
-        pair.running = vec![pair.serve(), pair.serve()];
-        pair
-    }
-
-    fn ca(&self) -> PathBuf {
-        self.folder.path().join("ca")
-    }
-
-    fn serve(&self) -> Running {
-        let [writer, reader] = [(self.open)(), (self.open)()]
-            .map(|store| Authority::within(&self.ca(), store).unwrap());
-        let key = writer.unlock(&self.ca(), PASSPHRASE).unwrap();
-        let clock: Clock = Arc::new(|| START);
-        let desk = LedgerDesk::new(writer, reader, key, Arc::clone(&clock));
-        let mut store = (self.open)();
-        let identity = Identity::shared(&self.ca(), store.as_mut(), today()).unwrap();
-        let register = Register::new(store);
-        let limits = Limits::default();
-        let service = Service::new(Arc::new(desk), register, identity, limits, clock).unwrap();
-        let names = ["localhost".to_owned(), "127.0.0.1".into()];
-        let address = "127.0.0.1:0".parse().unwrap();
-        Running::start(address, &names, Arc::new(service), false).unwrap()
-    }
-
-    /// A client of one of the two.
-    fn at(&self, instance: usize, card: Option<&Card>) -> Client {
-        client(self.running[instance].address(), &self.tls_ca, card)
-    }
-
-    /// A code, as `authority enrol` prints it.
-    fn code(&self, name: &str, role: ClientRole) -> String {
-        let mut tape = Tape(u64::from_be_bytes(*b"codecode") ^ u64::from(name.as_bytes()[0]));
-        let code = EnrolmentCode::draw(&self.tls_ca, &mut tape).unwrap();
-        let register = Register::new((self.open)());
-        register.invite(name, role, &code.hash(), START).unwrap();
-        code.dangerous_text().to_string()
-    }
-
-    /// Enrols at one of the two.
-    fn enrol(&self, instance: usize, name: &str, role: ClientRole) -> Card {
-        let key = KeyPair::generate().unwrap();
-        let body = enrol_body(&self.code(name, role), &request(&key));
-        let answer = self.at(instance, None).post("/v1/enrol", &body);
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        let certificate = bytes(&answer.json()["certificate"]);
-        Card { certificate, key }
-    }
-
-    fn stop(self) {
-        for running in self.running {
-            running.stop();
-            assert_eq!(running.wait().unwrap(), 0);
-        }
-    }
-}
 
 fn who_is_enrolled_or_revoked_at_one_counts_at_the_other_at_once(pair: &Pair) {
     let operator = pair.enrol(0, "Ada", ClientRole::Operator);

@@ -2,6 +2,7 @@
 //! Whatever comes gets a clear answer, what is refused changes nothing, and the service stays up.
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
+mod dice;
 mod http;
 mod spoilt;
 mod support;
@@ -9,9 +10,10 @@ mod support;
 use authority::Authority;
 use authority::server::limit::Limits;
 use authority::server::problem::KINDS;
+use dice::Dice;
 use http::{Answer, Bench, Client, JSON};
 use serde_json::{Value, json};
-use spoilt::{Dice, from_schema, spoil, text_of};
+use spoilt::{from_schema, spoil, text_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Shutdown;
 use std::time::Duration;

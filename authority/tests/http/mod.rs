@@ -337,6 +337,15 @@ impl Client {
             .unwrap()
     }
 
+    /// POST by someone who goes away after `patience`, whether or not there was an answer.
+    pub fn hurry(&self, path: &str, key: &str, body: &Value, patience: Duration) {
+        let request = self.agent.post(format!("{}{path}", self.base));
+        let request = request.header(JSON.0, JSON.1);
+        let request = request.header("idempotency-key", key);
+        let request = request.config().timeout_global(Some(patience)).build();
+        let _ = request.send(body.to_string()); // nobody waits for it
+    }
+
     pub fn send(
         &self,
         path: &str,
