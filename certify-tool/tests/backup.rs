@@ -22,7 +22,7 @@ fn lost() -> Desk {
     assert_eq!(value(&told.text(), "lines"), "2");
     assert!(told.stderr.contains("The key is not in it"));
     assert_eq!(order(&desk), "ZZBACK00002");
-    desk.run("status-list --passphrase-file passphrase --out list")
+    desk.run("status-list publish --passphrase-file passphrase --out list")
         .succeeds();
     assert_eq!(order(&desk), "ZZBACK00003");
     desk.run("log head --out head").succeeds();
@@ -39,7 +39,7 @@ fn a_restored_authority_goes_on_behind_everything_that_may_be_lost() {
     assert!(told.stderr.contains("Never start the old authority again"));
     desk.run("log verify").succeeds();
     assert_eq!(order(&desk), "ZZBACK10002");
-    let list = desk.run("status-list --passphrase-file passphrase --out list");
+    let list = desk.run("status-list publish --passphrase-file passphrase --out list");
     assert_eq!(value(&list.succeeds().stderr, "sequence"), "10001");
     desk.run("log verify --head head")
         .fails(3, "the ledger does not go on where this head ended");

@@ -10,7 +10,7 @@ impl<S: Sql> SqlStore<S> {
     pub(super) fn open(sql: S) -> Result<Self, StoreError> {
         let changing = false;
         let mut store = Self { sql, changing };
-        match store.version("") {
+        match store.version() {
             Ok(VERSION) | Err(StoreError::Absent(_)) => Ok(store),
             Ok(_) => store.migrate().map(|()| store),
             Err(error) => Err(error),
@@ -22,8 +22,11 @@ impl<S: Sql> SqlStore<S> {
         self.sql.begin()?;
         self.changing = true;
         self.settle(|store| {
+            if !S::DIALECT.alone.is_empty() {
+                store.sql.execute(S::DIALECT.alone, &[])?;
+            }
             // Once more behind the lock: another process may have been faster.
-            let found = store.version(S::DIALECT.for_update)?;
+            let found = store.version()?;
             let known = usize::try_from(found).ok().filter(|known| *known > 0);
             let missing = known.and_then(|known| STEPS.get(known..));
             let Some(missing) = missing else {
@@ -43,9 +46,9 @@ impl<S: Sql> SqlStore<S> {
         })
     }
 
-    fn version(&mut self, lock: &str) -> Result<i64, StoreError> {
-        let text = format!("SELECT version FROM tail{lock}");
-        let found = self.read("the end of the ledger", &text, &[], Row::number)?;
+    fn version(&mut self) -> Result<i64, StoreError> {
+        let text = "SELECT version FROM tail";
+        let found = self.read("the end of the ledger", text, &[], Row::number)?;
         let absent = || StoreError::Absent(self.sql.place().into());
         found.into_iter().next().ok_or_else(absent)
     }

@@ -18,6 +18,8 @@ pub(super) struct Dialect {
     pub bytes: &'static str,
     /// Locks a row that was read.
     pub for_update: &'static str,
+    /// Locks the tables before they are changed themselves; nothing where the beginning of a change does so.
+    pub alone: &'static str,
 }
 
 /// A connection to a database. Parameters are `$1`, `$2`, .. in the order of their first use.

@@ -75,6 +75,7 @@ impl Sql for Sqlite {
     const DIALECT: Dialect = Dialect {
         bytes: "BLOB",
         for_update: "",
+        alone: "",
     };
 
     fn place(&self) -> &str {
