@@ -80,6 +80,8 @@ pub fn run(machine: Machine) -> Result<(), String> {
             "--test",
             "hsm_lost",
             "--test",
+            "hsm_absent",
+            "--test",
             "hsm_authority",
             "--test",
             "token",
