@@ -5,12 +5,13 @@
 
 use crate::table::Figure;
 use crate::world::Failure;
+use ::postgres::{Client, NoTls};
 use apdu::certificate::{Name, Request, Role};
 use apdu::crypto::{Entropy, PrivateKey, PublicKey};
 use authority::clerk::{Clerk, Machine};
 use authority::custody::{CustodyError, Signer};
 use authority::job::{Job, Task};
-use authority::store::{Store, sqlite};
+use authority::store::{Store, postgres, sqlite};
 use authority::{Application, Authority, Challenge, Moment, NameOrder, Order, found};
 use getrandom::SysRng;
 use rusqlite::Connection;
@@ -27,56 +28,88 @@ const CERTIFICATES: usize = 400;
 const SPAN: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// All figures about the authority.
-pub fn figures() -> Result<Vec<Figure>, Failure> {
+/// All figures about the authority: on a new SQLite file, and on the empty PostgreSQL database whose address is in a file, if one is given.
+pub fn figures(store_file: Option<&Path>) -> Result<Vec<Figure>, Failure> {
     let folder = tempfile::tempdir()?;
-    let raw = raw_commits(&folder.path().join("raw.db"))?;
+    let raw = raw_sqlite(&folder.path().join("raw.db"))?;
     let path = folder.path().join("authority.db");
     drop(sqlite::create(&path, PATIENCE)?);
-    let open = || sqlite::open(&path, PATIENCE);
+    let mut figures = on("SQLite", raw, &|| Ok(sqlite::open(&path, PATIENCE)?))?;
+    if let Some(file) = store_file {
+        let address = std::fs::read_to_string(file)?;
+        let address = address.trim();
+        let raw = raw_postgres(address)?;
+        figures.extend(on("PostgreSQL", raw, &|| {
+            Ok(postgres::open(address, PATIENCE)?)
+        })?);
+    }
+    figures.push(Figure::ratio(
+        "authority: peak memory / 150 MB",
+        peak_memory()? / 150.0,
+        1.0,
+    ));
+    Ok(figures)
+}
+
+/// The figures of one kind of store, beside its raw rate of durable commits.
+fn on(
+    kind: &str,
+    raw: f64,
+    open: &dyn Fn() -> Result<Box<dyn Store>, Failure>,
+) -> Result<Vec<Figure>, Failure> {
     let mut key = Key(PrivateKey::generate(&mut SysRng)?);
     found(open()?.as_mut(), root()?, 15, &mut key, now()?)?;
     let serial = rate(open()?, key.copy()?, 1)?;
     let many = rate(open()?, key.copy()?, CLIENTS)?;
     let audit = Authority::new(open()?)?.audit()?;
     println!(
-        "SQLite: {raw:.0} durable commits a second, {many:.0} certificates a second for {CLIENTS} clients, {serial:.0} for one; {} certificates, ledger verified",
+        "{kind}: {raw:.0} durable commits a second, {many:.0} certificates a second for {CLIENTS} clients, {serial:.0} for one; {} certificates, ledger verified",
         audit.certificates
     );
     Ok(vec![
         Figure::ratio(
-            "authority: durable commits / certificates, 16 clients",
+            format!("{kind}: durable commits / certificates, {CLIENTS} clients"),
             raw / many,
             3.0,
         ),
         Figure::ratio(
-            "authority: 100 a second / certificates, one client",
+            format!("{kind}: 100 a second / certificates, one client"),
             100.0 / serial,
-            1.0,
-        ),
-        Figure::ratio(
-            "authority: peak memory / 150 MB",
-            peak_memory()? / 150.0,
             1.0,
         ),
     ])
 }
 
-/// Single rows, each committed by itself, with the settings of the store.
-fn raw_commits(path: &Path) -> Result<f64, Failure> {
+/// A row as long as the line of a certificate, written and committed by itself, over and over: commits a second.
+fn raw_rate(mut commit: impl FnMut(&str) -> Result<(), Failure>) -> Result<f64, Failure> {
+    let entry = "x".repeat(600);
+    let start = Instant::now();
+    let mut commits = 0_u32;
+    while start.elapsed() < SPAN {
+        commit(&entry)?;
+        commits += 1;
+    }
+    Ok(f64::from(commits) / start.elapsed().as_secs_f64())
+}
+
+/// With the settings of the store.
+fn raw_sqlite(path: &Path) -> Result<f64, Failure> {
     let connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.execute_batch("CREATE TABLE rows (number INTEGER PRIMARY KEY, entry TEXT)")?;
     let mut insert = connection.prepare("INSERT INTO rows (entry) VALUES (?1)")?;
-    let entry = "x".repeat(600); // as long as the line of a certificate
-    let start = Instant::now();
-    let mut commits = 0_u32;
-    while start.elapsed() < SPAN {
-        insert.execute([&entry])?;
-        commits += 1;
-    }
-    Ok(f64::from(commits) / start.elapsed().as_secs_f64())
+    raw_rate(|entry| Ok(insert.execute([entry]).map(drop)?))
+}
+
+/// In a table that is gone afterwards. Every insertion is a transaction of its own.
+fn raw_postgres(address: &str) -> Result<f64, Failure> {
+    let mut client = Client::connect(address, NoTls)?;
+    client.batch_execute("CREATE TABLE raw_rows (number BIGSERIAL PRIMARY KEY, entry TEXT)")?;
+    let insert = client.prepare("INSERT INTO raw_rows (entry) VALUES ($1)")?;
+    let rate = raw_rate(|entry| Ok(client.execute(&insert, &[&entry]).map(drop)?));
+    client.batch_execute("DROP TABLE raw_rows")?;
+    rate
 }
 
 /// Certificates a second of the authority's time: orders, then requests, are handed in by so many clients at once. Between the two the

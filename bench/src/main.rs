@@ -28,7 +28,12 @@ fn main() -> ExitCode {
 fn run(as_json: bool) -> Result<bool, world::Failure> {
     #[cfg(feature = "authority")]
     if std::env::args().any(|argument| argument == "authority") {
-        return Ok(table::print(&authority::figures()?, as_json));
+        let mut rest = std::env::args().skip_while(|argument| argument != "--store-file");
+        let store_file = rest.nth(1).map(std::path::PathBuf::from);
+        return Ok(table::print(
+            &authority::figures(store_file.as_deref())?,
+            as_json,
+        ));
     }
     let mut figures = memory::counts()?;
     figures.extend(memory::ratios()?);

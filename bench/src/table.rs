@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// One figure against its goal.
 pub struct Figure {
-    pub name: &'static str,
+    pub name: String,
     pub value: f64,
     pub unit: &'static str,
     pub goal: f64,
@@ -15,10 +15,10 @@ pub struct Figure {
 
 impl Figure {
     /// An exact count.
-    pub fn count(name: &'static str, value: usize, unit: &'static str, goal: usize) -> Self {
+    pub fn count(name: impl Into<String>, value: usize, unit: &'static str, goal: usize) -> Self {
         let as_number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
         Self {
-            name,
+            name: name.into(),
             value: as_number(value),
             unit,
             goal: as_number(goal),
@@ -27,9 +27,9 @@ impl Figure {
     }
 
     /// A ratio of two medians of one run.
-    pub fn ratio(name: &'static str, value: f64, goal: f64) -> Self {
+    pub fn ratio(name: impl Into<String>, value: f64, goal: f64) -> Self {
         Self {
-            name,
+            name: name.into(),
             value,
             unit: "x",
             goal,

@@ -59,7 +59,8 @@ cargo xtask COMMAND
   models [--quick|--full]
                         the protocol's models by Verifpal, exhaustive searches, and ProVerif where it is
   bench [--json]        what things cost; with a pcscd of its own where there is one
-  bench authority [--json]   what a certificate costs at the authority
+  bench authority [--store-file FILE] [--json]
+                        what a certificate costs at the authority; also on the empty PostgreSQL database that FILE names
 ";
 
 fn main() -> ExitCode {
