@@ -20,6 +20,8 @@ use apdu::crypto::Entropy;
 pub struct Authority {
     pub(crate) store: Box<dyn Store>,
     pub(crate) roots: Roots,
+    /// What became of the last head that had to be signed.
+    signed: Option<Result<(), String>>,
 }
 
 impl Authority {
@@ -29,7 +31,12 @@ impl Authority {
     /// [`StoreError::Absent`] in an empty store; otherwise what the store says.
     pub fn new(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
         let roots = store.roots()?;
-        Ok(Self { store, roots })
+        let signed = None;
+        Ok(Self {
+            store,
+            roots,
+            signed,
+        })
     }
 
     /// Its store.
@@ -90,6 +97,11 @@ impl Authority {
         }
     }
 
+    /// Whether the key signed when it last had to, since this was last asked.
+    pub(crate) fn take_signed(&mut self) -> Option<Result<(), String>> {
+        self.signed.take()
+    }
+
     /// Makes durable what a book has gained, with a head over it.
     fn finish(&mut self, book: Book, key: Option<&mut dyn Signer>) -> Result<(), StoreError> {
         if book.gained.lines.is_empty() {
@@ -102,7 +114,17 @@ impl Authority {
             .inspect_err(|_| self.store.abandon());
         let root = root?;
         // A head that cannot be signed now is signed with the next lines.
-        let head = key.and_then(|key| head_over(&book, root, key).ok());
+        let head = match key.map(|key| head_over(&book, root, key)) {
+            None => None,
+            Some(Ok(head)) => {
+                self.signed = Some(Ok(()));
+                Some(head)
+            }
+            Some(Err(error)) => {
+                self.signed = Some(Err(error.to_string()));
+                None
+            }
+        };
         self.store.commit(book, head.as_ref())
     }
 
@@ -289,6 +311,11 @@ impl Authority {
     /// Texts of up to `count` lines of the ledger from number `first`, from 1.
     pub fn lines(&mut self, first: u64, count: u32) -> Result<Vec<String>, StoreError> {
         self.store.lines(first, count)
+    }
+
+    /// Number of the line of the last restoration; 0 if there was none.
+    pub fn restored(&mut self) -> Result<u64, StoreError> {
+        self.store.restored()
     }
 
     /// The newest status list.

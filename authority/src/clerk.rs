@@ -12,6 +12,7 @@ use crate::moment::Moment;
 use crate::store::StoreError;
 use apdu::crypto::Entropy;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 /// Most tasks in one step.
@@ -55,6 +56,8 @@ struct Asked {
 /// A thread that owns the authority's key and its way to the store. Dropping it ends the thread, when all who wait have their answers.
 pub struct Clerk {
     ask: Option<SyncSender<Asked>>,
+    /// What was wrong with the key when it last had to sign.
+    key_trouble: Arc<Mutex<Option<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -62,11 +65,25 @@ impl Clerk {
     /// Sets a clerk to work.
     pub fn start(authority: Authority, key: Box<dyn Signer>, machine: Box<dyn Machine>) -> Self {
         let (ask, asked) = sync_channel(QUEUE);
-        let thread = thread::spawn(move || work(authority, key, machine, &asked));
+        let key_trouble = Arc::new(Mutex::new(None));
+        let trouble = Arc::clone(&key_trouble);
+        let thread = thread::spawn(move || work(authority, key, machine, &asked, &trouble));
         Self {
             ask: Some(ask),
+            key_trouble,
             thread: Some(thread),
         }
+    }
+
+    /// What was wrong with the key when it last had to sign. It signs a head with every step, so this is never old news for long.
+    pub fn key_trouble(&self) -> Option<String> {
+        let trouble = self.key_trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what is wrong with the key before it ever had to sign.
+    pub(crate) fn note_key_trouble(&self, trouble: Option<String>) {
+        note(&self.key_trouble, trouble);
     }
 
     /// Has a task done; returns when its line is durable.
@@ -94,11 +111,28 @@ impl Drop for Clerk {
     }
 }
 
+fn note(key_trouble: &Mutex<Option<String>>, trouble: Option<String>) {
+    *key_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+}
+
+/// What the tasks say about the key, if anything.
+fn refused_by_key(results: &[Result<Line, AuthorityError>]) -> Option<String> {
+    let errors = results.iter().filter_map(|result| result.as_ref().err());
+    let mut of_key = errors.filter(|error| {
+        matches!(
+            error,
+            AuthorityError::Custody(_) | AuthorityError::RolledOver(_)
+        )
+    });
+    of_key.next().map(ToString::to_string)
+}
+
 fn work(
     mut authority: Authority,
     mut key: Box<dyn Signer>,
     mut machine: Box<dyn Machine>,
     asked: &Receiver<Asked>,
+    key_trouble: &Mutex<Option<String>>,
 ) {
     while let Ok(first) = asked.recv() {
         let mut batch = vec![first];
@@ -117,8 +151,14 @@ fn work(
                 .run(&tasks, Some(key.as_mut()), machine.entropy(), now)
                 .map_err(ClerkError::Store),
         };
+        if let Some(signed) = authority.take_signed() {
+            note(key_trouble, signed.err());
+        }
         match results {
             Ok(results) => {
+                if let Some(trouble) = refused_by_key(&results) {
+                    note(key_trouble, Some(trouble));
+                }
                 for (answer, result) in answers.iter().zip(results) {
                     let _ = answer.send(result.map_err(Into::into)); // whoever asked may have gone
                 }

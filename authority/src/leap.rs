@@ -6,6 +6,9 @@ use apdu::certificate::Name;
 /// Longest leap of a restoration: serial numbers under one prefix.
 pub const MAX_LEAP: u32 = 99_999;
 
+/// Shortest leap of status lists: nobody keeps a receipt of a list, and its numbers are plentiful.
+const LIST_LEAP: u32 = 10_000;
+
 /// What a restoration did: a backup was put back, and what was written after it is lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Restoration {
@@ -28,11 +31,17 @@ impl Book {
         if leap > MAX_LEAP {
             return Err("no prefix has so many serial numbers");
         }
-        let lists = self.last_sequence().checked_add(leap);
+        let lists = self.last_sequence().checked_add(leap.max(LIST_LEAP));
         let floor = self.restored.floor.checked_add(leap);
         let (Some(lists), Some(floor)) = (lists, floor) else {
             return Err("the numbers are used up");
         };
+        for root in self.roots.iter() {
+            if let Some((prefix, _)) = counted(&root.name()) {
+                let highest = self.highest(prefix);
+                self.serials.insert(prefix.into(), highest);
+            }
+        }
         for (prefix, highest) in &mut self.serials {
             *highest = highest.saturating_add(leap);
             self.barriers

@@ -6,6 +6,7 @@
 //! A database that somebody put back by hand cannot be told from one that nothing happened to. A head that was kept elsewhere shows it.
 
 use crate::authority::Authority;
+use crate::client::RollEdit;
 use crate::custody::{create_private, create_private_copy};
 use crate::error::AuthorityError;
 use crate::folder::{ROOT_FILE, STORE_FILE, in_workshop, refuse_taken};
@@ -15,6 +16,7 @@ use crate::moment::Moment;
 use crate::roots::Root;
 use crate::store::{Needs, Store, copy, sqlite};
 use crate::tree::SignedTreeHead;
+use apdu::certificate::Name;
 use apdu::crypto::Entropy;
 use std::fs;
 use std::io::{self, Write as _};
@@ -34,6 +36,12 @@ pub enum RestoreRefused {
     /// Not signed by this authority.
     #[error("the head is not signed by this authority, or was changed since; use one that was")]
     Forged,
+    /// Signed under a root that the backup has not.
+    #[error(
+        "the head is {0}'s, and the backup knows no such root: the authority rolled over after it, or the head is another's; do not \
+         use an older head in its place, use a later backup, or say with --leap how many lines at most are lost"
+    )]
+    OtherRoot(Name),
     /// It says nothing about what was lost.
     #[error(
         "the head is over {head} lines and the backup has {backup}: it says nothing about what came later; \
@@ -150,7 +158,9 @@ impl Authority {
         key: &mut dyn crate::custody::Signer,
         now: Moment,
     ) -> Result<(), AuthorityError> {
-        self.step(&Needs::default(), Some(key), now, |book, _| {
+        let mut needs = Needs::default();
+        needs.prefixes.extend(self.roots.prefixes());
+        self.step(&needs, Some(key), now, |book, _| {
             let size = book.lines();
             let time = now.unix_seconds();
             book.record(time, None, Event::Restored { size, leap })?;
@@ -180,13 +190,36 @@ fn rebuild(
     // A copy of it, for opening a store may change its file.
     let given = folder.join("backup.db");
     create_private_copy(from.file, &given).map_err(|source| failed(from.file, source))?;
+    // Of a store that was not closed the newest lines stand beside it.
+    let log = beside(from.file, "-wal");
+    match create_private_copy(&log, &beside(&given, "-wal")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        copied => copied.map_err(|source| failed(&log, source))?,
+    }
     let mut old = sqlite::open(&given, Duration::ZERO)?;
     let mut new = sqlite::create(&folder.join(STORE_FILE), Duration::ZERO)?;
     let size = copy(old.as_mut(), new.as_mut())?;
     drop(old);
+    // A code may have been used since, and a client whose certificate nobody can verify any more must not keep its name.
+    let roll = new.roll()?;
+    let mut edits: Vec<RollEdit> = roll
+        .invitations
+        .into_iter()
+        .map(|open| RollEdit::Close(open.name))
+        .collect();
     if !folder.join(TLS_CA).exists() {
         new.forget_tls_ca()?; // the service makes a new one, and its clients are enrolled again
+        let active = roll
+            .clients
+            .into_iter()
+            .filter(|client| client.revoked.is_none());
+        edits.extend(active.map(|client| RollEdit::Revoke {
+            name: client.name,
+            at: now.unix_seconds(),
+        }));
     }
+    new.begin_roll()?;
+    new.commit_roll(&edits)?;
     for name in ["backup.db", "backup.db-wal", "backup.db-shm"] {
         match fs::remove_file(folder.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -225,15 +258,24 @@ fn is_kept_apart(name: &str) -> bool {
     key || matches!(name, TLS_CA | "tls-ca.key")
 }
 
+/// The file beside another one, whose name goes on so.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
 /// How many lines came after the backup, by a head that somebody kept.
 fn lost(
     authority: &mut Authority,
     newest: &SignedTreeHead,
     backup: u64,
 ) -> Result<u32, AuthorityError> {
-    let root = authority.root().claims();
     let head = newest.head;
-    if head.issuer != root.holder || newest.verify(&root.key).is_err() {
+    let Some(root) = authority.roots().named(&head.issuer) else {
+        return Err(RestoreRefused::OtherRoot(head.issuer).into());
+    };
+    if newest.verify(&root.certificate.claims().key).is_err() {
         return Err(RestoreRefused::Forged.into());
     }
     if head.size == 0 || head.size <= backup && authority.root_at(head.size)? != head.root {

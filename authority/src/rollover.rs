@@ -29,6 +29,9 @@ pub enum RolloverRefused {
     /// A root or a holder has the name.
     #[error("the name {0} was given before, and no name is given twice; choose another")]
     Taken(Name),
+    /// Their cards know the present root only, and it signs nothing afterwards.
+    #[error("requests wait for an operator, {0} of them; decide about them before the roll-over")]
+    Waiting(u64),
     /// A restored ledger does not know all names.
     #[error(
         "a line that was lost before the restoration may have given the name {0}; choose one with a higher number"
@@ -60,6 +63,10 @@ impl Authority {
         entropy: &mut dyn Entropy,
         now: Moment,
     ) -> Result<Root, AuthorityError> {
+        match self.store.awaiting_count(now.unix_seconds())? {
+            0 => {}
+            waiting => return Err(RolloverRefused::Waiting(waiting).into()),
+        }
         let mut needs = Needs::default();
         needs.names.insert(wish.name);
         needs

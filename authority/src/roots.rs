@@ -1,5 +1,6 @@
 //! The authority's roots, oldest first, and how one comes from each to the next: the link certificate (`docs/protocol.md` §7.2).
 
+use crate::book::counted;
 use apdu::certificate::{Anchor, Certificate, Name, Refusal, Role};
 
 /// A root, and the line of the ledger that tells of it.
@@ -67,6 +68,13 @@ impl Roots {
     /// The root of this name.
     pub fn named(&self, name: &Name) -> Option<&Root> {
         self.iter().find(|root| root.name() == *name)
+    }
+
+    /// What the names of all begin with, before their serial numbers.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = String> {
+        let names: Vec<Name> = self.iter().map(Root::name).collect();
+        let prefix = |name: Name| counted(&name).map(|(prefix, _)| prefix.to_owned());
+        names.into_iter().filter_map(prefix)
     }
 
     /// The root that was in force at this line of the ledger: the last that began there or before.

@@ -30,6 +30,7 @@ fn restore(bench: Bench, leap: u32) -> Bench {
     };
     let secret = |_: &Root| Ok(PASSPHRASE.to_vec().into());
     Authority::restore(&folder, &from, secret, &mut bench.tape, at(bench.now)).unwrap();
+    let _ = fs::remove_dir_all(bench.temporary.path().join("lost")); // of an earlier time
     fs::rename(bench.folder(), bench.temporary.path().join("lost")).unwrap();
     fs::rename(folder, bench.folder()).unwrap();
     let mut bench = bench.reopen();
@@ -39,7 +40,9 @@ fn restore(bench: Bench, leap: u32) -> Bench {
 
 fn back_up(bench: &Bench) {
     let mut store = sqlite::open(&bench.folder().join(STORE_FILE), Duration::ZERO).unwrap();
-    backup(store.as_mut(), &bench.temporary.path().join("backup")).unwrap();
+    let file = bench.temporary.path().join("backup");
+    let _ = fs::remove_file(&file); // of an earlier time
+    backup(store.as_mut(), &file).unwrap();
 }
 
 fn roll_over(bench: &mut Bench, root: &str) -> Result<Root, AuthorityError> {
@@ -90,32 +93,92 @@ fn a_root_that_lost_lines_may_have_named_is_not_named_again() {
     roll_over(&mut bench, "ZZTALLYROOT00002").unwrap();
     let mut bench = restore(bench, 3);
     let before = bench.authority.size().unwrap();
-    for lost in ["ZZTALLYROOT00002", "ZZTALLYROOT00003"] {
+    for lost in ["ZZTALLYROOT00002", "ZZTALLYROOT00004"] {
         let told = message(roll_over(&mut bench, lost));
         assert!(told.contains("may have given the name"), "{told}");
     }
     assert_eq!(bench.authority.size().unwrap(), before);
-    roll_over(&mut bench, "ZZTALLYROOT00004").unwrap();
+    roll_over(&mut bench, "ZZTALLYROOT00005").unwrap();
     assert_eq!(bench.authority.audit().unwrap().roots, 2);
+    let order = NameOrder::NextOf("ZZTALLYROOT".into());
+    let next = bench.order(Role::Card, order).unwrap();
+    assert_eq!(next.holder, name("ZZTALLYROOT00006"));
+    back_up(&bench);
+    let mut bench = restore(bench, 10);
+    let order = NameOrder::NextOf("ZZTALLYROOT".into());
+    let next = bench.order(Role::Card, order).unwrap();
+    assert_eq!(next.holder, name("ZZTALLYROOT00017"));
+    bench.authority.audit().unwrap();
+}
+
+/// Whoever restores must not be led to an older head of the root that the backup knows.
+#[test]
+fn a_head_of_a_root_that_the_backup_has_not_is_named_as_that() {
+    let mut bench = Bench::new();
+    back_up(&bench);
+    roll_over(&mut bench, "ZZTALLYROOT00002").unwrap();
+    let newest = bench.authority.head().unwrap();
+    let file = bench.temporary.path().join("backup");
+    let kept = bench.folder();
+    let from = Backup {
+        file: &file,
+        kept: &kept,
+        newest: Some(newest),
+        leap: None,
+    };
+    let folder = bench.temporary.path().join("new");
+    let secret = |_: &Root| Ok(PASSPHRASE.to_vec().into());
+    let now = at(bench.now);
+    let told = message(Authority::restore(
+        &folder,
+        &from,
+        secret,
+        &mut bench.tape,
+        now,
+    ));
+    assert!(
+        told.contains("the authority rolled over after it"),
+        "{told}"
+    );
+    assert!(!folder.exists());
+}
+
+/// A card that waits knows the present root only.
+#[test]
+fn no_root_follows_while_requests_wait() {
+    let mut bench = Bench::new();
+    let id = asked(&mut bench);
+    let told = message(roll_over(&mut bench, "ZZTALLYROOT00002"));
+    assert!(
+        told.contains("requests wait for an operator, 1 of them"),
+        "{told}"
+    );
+    run(&mut bench, "ADA", Job::Approve(id)).unwrap();
+    roll_over(&mut bench, "ZZTALLYROOT00002").unwrap();
+}
+
+/// A killed service leaves its newest lines beside the store's file.
+#[test]
+fn the_newest_lines_of_a_store_that_was_not_closed_are_restored() {
+    let mut bench = Bench::new();
+    bench.certify(Role::Card, "ZZCARD00001");
+    let size = bench.authority.size().unwrap();
+    let copy = bench.temporary.path().join("backup");
+    for end in ["", "-wal"] {
+        let from = bench.folder().join(format!("{STORE_FILE}{end}"));
+        let to = bench.temporary.path().join(format!("backup{end}"));
+        fs::copy(from, to).unwrap(); // while it is open: as a power cut would leave it
+    }
+    assert!(copy.exists());
+    let mut bench = restore(bench, 3);
+    assert_eq!(bench.authority.size().unwrap(), size + 1 + 3);
+    bench.authority.holder(&name("ZZCARD00001")).unwrap();
 }
 
 #[test]
 fn a_request_that_waited_in_the_backup_is_not_decided_any_more() {
     let mut bench = Bench::new();
-    let challenge = bench
-        .order(Role::Card, NameOrder::NextOf("ZZCARD".into()))
-        .unwrap();
-    let application = Box::new(Application {
-        request: bench.answer(&challenge),
-        role: Role::Card,
-        years: None,
-    });
-    let lifetime = 1_000_000;
-    let ask = Job::Ask {
-        application,
-        lifetime,
-    };
-    let id = run(&mut bench, "LINE1", ask).unwrap();
+    let id = asked(&mut bench);
     back_up(&bench);
     run(&mut bench, "ADA", Job::Approve(id)).unwrap();
     let mut bench = restore(bench, 3);
@@ -138,6 +201,24 @@ fn a_request_that_waited_in_the_backup_is_not_decided_any_more() {
         .publish(bench.key.as_mut(), Scope::Revoked, now)
         .unwrap();
     assert_eq!(bench.authority.audit().unwrap().certificates, 0);
+}
+
+/// A station's request that waits: its number.
+fn asked(bench: &mut Bench) -> u64 {
+    let challenge = bench
+        .order(Role::Card, NameOrder::NextOf("ZZCARD".into()))
+        .unwrap();
+    let application = Box::new(Application {
+        request: bench.answer(&challenge),
+        role: Role::Card,
+        years: None,
+    });
+    let lifetime = 1_000_000;
+    let ask = Job::Ask {
+        application,
+        lifetime,
+    };
+    run(bench, "LINE1", ask).unwrap()
 }
 
 /// Does one job on behalf of a client; the number of its line.

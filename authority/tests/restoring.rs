@@ -4,7 +4,7 @@
 mod support;
 
 use apdu::certificate::{Name, Role};
-use authority::client::{Client, ClientRole, RollEdit};
+use authority::client::{Client, ClientRole, Invitation, RollEdit};
 use authority::ledger::Fault;
 use authority::restore::{Backup, DEFAULT_LEAP, RestoreRefused, Restored, backup};
 use authority::store::{Store, sqlite};
@@ -354,13 +354,28 @@ fn clients_come_back_and_the_tls_authority_only_with_its_file() {
             .commit_roll(&[RollEdit::Enrol(client.clone())])
             .unwrap();
         before.note_tls_ca(&[7; 32]).unwrap();
+        let open = Invitation {
+            name: "LINE2".into(),
+            role: ClientRole::Station,
+            code: "cd".repeat(32),
+            expires: START + 86_400,
+        };
+        before.begin_roll().unwrap();
+        before.commit_roll(&[RollEdit::Invite(open)]).unwrap();
         bench.back_up();
         if kept {
             fs::write(bench.folder().join("tls-ca.pem"), "a certificate").unwrap();
         }
         bench.restore(None, Some(3)).unwrap();
         let mut after = store(&bench.lose());
-        assert!(after.roll().unwrap().clients.contains(&client));
+        let roll = after.roll().unwrap();
+        let revoked = (!kept).then_some(START);
+        let expected = Client {
+            revoked,
+            ..client.clone()
+        };
+        assert!(roll.clients.contains(&expected), "{:?}", roll.clients);
+        assert!(roll.invitations.is_empty(), "the code may have been used");
         assert_eq!(after.tls_ca().unwrap(), kept.then_some([7; 32]));
     }
 }

@@ -333,6 +333,14 @@ fn a_roll_over_reaches_every_instance(open: Open<'_>) {
         years: 15,
     };
     let (mut tape, now) = (Tape(888), at(START));
+    for asked in one.awaiting(None, now, 9).unwrap() {
+        let refuse = Job::Refuse {
+            request: asked.line,
+            reason: "before the roll-over".into(),
+        };
+        one.run(&[named("ADA", refuse)], None, &mut tape, now)
+            .unwrap();
+    }
     let made = one
         .roll_over(folder.path(), &mut key(), next, &wish, &mut tape, now)
         .unwrap();

@@ -84,7 +84,7 @@ fn a_proof_over_the_network_leads_from_an_earlier_head_to_a_later_one_and_not_ba
     station
         .run("log consistency --from late --to early")
         .fails(1, "malformed");
-    // A head of the same size and another root: the proof that the service gives does not fit it.
+    // A head that somebody changed is not asked about.
     let early = SignedTreeHead::from_json(&network.desk.read("early")).unwrap();
     let text = String::from_utf8(network.desk.read("early")).unwrap();
     let root = early.head.root.to_string();
@@ -93,7 +93,7 @@ fn a_proof_over_the_network_leads_from_an_earlier_head_to_a_later_one_and_not_ba
     network.desk.write("forged", forged.as_bytes());
     station
         .run("log consistency --from forged --to late")
-        .fails(3, "the authority's proof does not verify");
+        .fails(3, "the authority's head does not verify");
 }
 
 #[test]

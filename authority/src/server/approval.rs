@@ -60,11 +60,15 @@ impl LedgerDesk {
 
     /// What became of a request.
     pub(super) fn outcome(&self, asked: &Asked) -> Result<Outcome, DeskError> {
+        let restored = self.reader().restored()?;
         Ok(match &asked.verdict {
             Some(Verdict::Approved(line)) => Outcome::Issued(Box::new(self.issued_in(*line)?)),
             Some(Verdict::Refused(reason)) => {
                 Outcome::Refused(format!("an operator refused it: {reason}"))
             }
+            None if asked.line < restored => Outcome::Refused(
+                "it is from before the authority was restored, and nobody can decide about it; order again".into(),
+            ),
             None if asked.waits(self.now()?.unix_seconds()) => {
                 Outcome::AwaitingApproval(asked.line.to_string())
             }

@@ -33,8 +33,6 @@ pub struct LedgerDesk {
     approval: Approval,
     /// How long a request waits for it.
     approval_time: Duration,
-    /// What was wrong with the key when it last had to sign.
-    key: Mutex<Option<String>>,
     /// Whether the last change was refused by the store.
     unwritable: AtomicBool,
 }
@@ -67,7 +65,6 @@ impl LedgerDesk {
             clock,
             approval: Approval::None,
             approval_time: Duration::ZERO,
-            key: Mutex::new(None),
             unwritable: AtomicBool::new(false),
         }
     }
@@ -75,10 +72,9 @@ impl LedgerDesk {
     /// The same with a key that may be away at first: the health page says so until it has signed.
     pub fn awaiting(writer: Authority, reader: Authority, key: Awaited, clock: Clock) -> Self {
         let missing = key.missing().map(str::to_owned);
-        Self {
-            key: Mutex::new(missing),
-            ..Self::new(writer, reader, Box::new(key), clock)
-        }
+        let desk = Self::new(writer, reader, Box::new(key), clock);
+        desk.clerk.note_key_trouble(missing);
+        desk
     }
 
     /// Has requests of these roles wait for an operator, for at most this time.
@@ -106,7 +102,6 @@ impl LedgerDesk {
     }
 
     pub(super) fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, ClerkError> {
-        let signs = job.signs();
         let task = Task {
             job,
             by: Some(key.client().into()),
@@ -120,15 +115,6 @@ impl LedgerDesk {
             Ok(_) => self.unwritable.store(false, SeqCst),
             Err(ClerkError::Store(_)) => self.unwritable.store(true, SeqCst),
             Err(_) => {}
-        }
-        let lost = match &done {
-            Err(ClerkError::Task(
-                error @ (AuthorityError::Custody(_) | AuthorityError::RolledOver(_)),
-            )) => Some(error.to_string()),
-            _ => None,
-        };
-        if signs && (lost.is_some() || done.is_ok()) {
-            *self.key.lock().unwrap_or_else(PoisonError::into_inner) = lost;
         }
         done
     }
@@ -369,8 +355,7 @@ impl Desk for LedgerDesk {
     fn health(&self) -> Vec<Part> {
         let clock = Moment::from_unix_seconds((self.clock)());
         let store = self.store_trouble();
-        let key = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = key.as_ref().map(|reason| {
+        let key = self.clerk.key_trouble().map(|reason| {
             tracing::error!(%reason, "the key");
             "the key did not sign when it last had to".into()
         });

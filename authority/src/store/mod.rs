@@ -171,6 +171,9 @@ pub trait Store: Clients + Send {
     /// How many requests wait for an operator at this second.
     fn awaiting_count(&mut self, unix_seconds: u64) -> Result<u64, StoreError>;
 
+    /// Number of the line of the last restoration; 0 if there was none.
+    fn restored(&mut self) -> Result<u64, StoreError>;
+
     /// The newest status list.
     fn status_list(&mut self) -> Result<Option<StatusList>, StoreError>;
 

@@ -34,6 +34,8 @@ pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityEr
         let lines = lines?;
         let mut needs = Needs::default();
         lines.iter().for_each(|line| name(&line.event, &mut needs));
+        // A restoration moves the numbers of roots as well.
+        needs.prefixes.extend(to.roots()?.prefixes());
         let mut book = to.begin(&needs)?;
         let entered: Result<(), Fault> = lines.iter().try_for_each(|line| book.enter(line));
         if lines.is_empty() || entered.is_err() {

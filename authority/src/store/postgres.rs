@@ -28,6 +28,9 @@ struct Connection {
     prepared: HashMap<String, Statement>,
 }
 
+/// An instance that says nothing for so long within a change, or a network that does not, holds nobody up any more.
+const HANGING: Duration = Duration::from_secs(60);
+
 /// Opens the store that a `postgres://` URL names, or a string of `key=value` words as libpq takes it. Changes wait up to `patience` for
 /// another writer. A connection over a network is under TLS, or says `sslmode=disable`.
 ///
@@ -39,6 +42,13 @@ pub fn open(address: &str, patience: Duration) -> Result<Box<dyn Store>, StoreEr
         place: "the PostgreSQL store".into(),
         reason,
     })?;
+    let mut config = config;
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(HANGING);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(HANGING);
+    }
     let database = config.get_dbname().unwrap_or_default();
     let place = format!("PostgreSQL database {database}");
     let mut postgres = Postgres {
@@ -79,7 +89,9 @@ impl Postgres {
         };
         let patience = self.patience.as_millis().max(1);
         client.batch_execute(&format!(
-            "SET synchronous_commit TO on; SET lock_timeout TO {patience}; SET client_min_messages TO error"
+            "SET synchronous_commit TO on; SET lock_timeout TO {patience}; SET client_min_messages TO error; \
+             SET idle_in_transaction_session_timeout TO {}",
+            HANGING.as_millis()
         ))?;
         Ok(Connection {
             client,

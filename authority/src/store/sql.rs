@@ -344,6 +344,10 @@ impl<S: Sql> Store for SqlStore<S> {
         Ok(counts.into_iter().next().unwrap_or_default())
     }
 
+    fn restored(&mut self) -> Result<u64, StoreError> {
+        Ok(self.last_restoration()?.line)
+    }
+
     fn status_list(&mut self) -> Result<Option<StatusList>, StoreError> {
         self.newest_list()
     }

@@ -27,7 +27,7 @@ pub fn backup(folder: &Path, out: &Path, style: Style) -> Result<(), Failure> {
         .row("lines", lines)
         .print(style);
     eprintln!(
-        "The key is not in it, nor is tls-ca.*: keep the folder's key.pem or key.uri, and tls-ca.*, apart from it."
+        "The key is not in it, nor is tls-ca.*: keep the folder's key*.pem or key*.uri, and tls-ca.*, apart from it, and again after every roll-over."
     );
     Ok(())
 }
@@ -62,7 +62,7 @@ pub fn restore(
         .row("leap", restored.leap)
         .print(style);
     eprintln!(
-        "Revoke again whoever was revoked after the backup, and publish a status list. Never start the old authority again."
+        "Revoke again whoever was revoked after the backup, holders and clients, and publish a status list. Never start the old authority again."
     );
     Ok(())
 }

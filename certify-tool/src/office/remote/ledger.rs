@@ -43,12 +43,22 @@ impl Remote {
         from: &SignedTreeHead,
         to: &SignedTreeHead,
     ) -> Result<ConsistencyProof, Failure> {
+        let roots = roots::all(&self.link, self.root.encoded(), &self.url)?;
+        for head in [from, to] {
+            // Links lead from each root to the next, so heads of two roots are of one ledger.
+            let root = roots
+                .at(head.head.size)
+                .map(|root| root.certificate.claims());
+            let root = root.filter(|root| root.holder == head.head.issuer);
+            let root = root.ok_or_else(|| wrong("head")(&"it is another authority's"))?;
+            head.verify(&root.key).map_err(wrong("head"))?;
+        }
         let (from, to) = (&from.head, &to.head);
         let path = format!("/v1/log/consistency?from={}&to={}", from.size, to.size);
         let told = self.link.get(&path)?;
         let proof = ConsistencyProof::from_json(told.to_string().as_bytes());
         let proof = proof.map_err(wrong("proof"))?;
-        proof.verify(from, to).map_err(wrong("proof"))?;
+        proof.verify_linked(from, to).map_err(wrong("proof"))?;
         Ok(proof)
     }
 
