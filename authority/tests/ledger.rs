@@ -5,8 +5,8 @@ mod support;
 
 use apdu::certificate::{Refusal, Role};
 use authority::ledger::Fault;
-use authority::store::StoreError;
-use authority::{Authority, AuthorityError, Finding, NameOrder, Scope};
+use authority::store::{StoreError, copy, sqlite};
+use authority::{Authority, AuthorityError, Finding, NameOrder, STORE_FILE, Scope};
 use rusqlite::Connection;
 use std::fs;
 use std::thread;
@@ -251,4 +251,39 @@ fn a_second_writer_waits_or_is_told_that_the_authority_is_in_use() {
     let second = bench.order(Role::Card, NameOrder::NextOf("ZZTALLYCARD".into()));
     let names = [first.holder, second.unwrap().holder];
     assert_eq!(names, ["ZZTALLYCARD00001", "ZZTALLYCARD00002"].map(name));
+}
+
+/// A copy that a power cut or a damaged line ends in the middle must never go on as a ledger: it would give names again.
+#[test]
+fn a_copy_that_was_cut_off_is_no_ledger() {
+    let mut bench = Bench::new();
+    bench.certify(Role::Card, "ZZCARD00001");
+    let path = bench.temporary.path().join("copy.db");
+    let copied = |bench: &Bench| {
+        let source = bench.folder().join(STORE_FILE);
+        let mut from = sqlite::open(&source, Duration::ZERO).unwrap();
+        let mut to = sqlite::create(&path, Duration::ZERO).unwrap();
+        copy(from.as_mut(), to.as_mut())
+    };
+    change(
+        &bench,
+        "UPDATE lines SET entry = replace(entry, 'ZZCARD', 'ZZCART') WHERE sequence = 3",
+    );
+    copied(&bench).unwrap_err();
+    let unfinished = sqlite::open(&path, Duration::ZERO).err().unwrap();
+    assert!(
+        matches!(unfinished, StoreError::Unfinished(_)),
+        "{unfinished}"
+    );
+    fs::remove_file(&path).unwrap();
+    change(
+        &bench,
+        "UPDATE lines SET entry = replace(entry, 'ZZCART', 'ZZCARD') WHERE sequence = 3",
+    );
+    assert_eq!(copied(&bench).unwrap(), 3);
+    let copy = sqlite::open(&path, Duration::ZERO).unwrap();
+    assert_eq!(
+        Authority::new(copy).unwrap().audit().unwrap().certificates,
+        1
+    );
 }

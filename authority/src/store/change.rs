@@ -2,14 +2,17 @@
 
 use super::StoreError;
 use super::row::{Row, Value};
-use super::schema::{STEPS, VERSION};
+use super::schema::{COPYING, STEPS, VERSION};
 use super::sql::{Sql, SqlStore};
 
 impl<S: Sql> SqlStore<S> {
     /// The store behind a connection: empty, or of this version; an older one is brought to it first.
     pub(super) fn open(sql: S) -> Result<Self, StoreError> {
-        let changing = false;
-        let mut store = Self { sql, changing };
+        let mut store = Self {
+            sql,
+            changing: false,
+            version: VERSION,
+        };
         match store.version() {
             Ok(VERSION) | Err(StoreError::Absent(_)) => Ok(store),
             Ok(_) => store.migrate().map(|()| store),
@@ -54,10 +57,14 @@ impl<S: Sql> SqlStore<S> {
     }
 
     pub(super) fn other_version(&self, found: i64) -> StoreError {
-        StoreError::Version {
-            place: self.sql.place().into(),
-            found,
-            ours: VERSION,
+        let place = self.sql.place().into();
+        match found {
+            COPYING => StoreError::Unfinished(place),
+            found => StoreError::Version {
+                place,
+                found,
+                ours: VERSION,
+            },
         }
     }
 

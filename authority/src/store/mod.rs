@@ -57,6 +57,11 @@ pub enum StoreError {
         /// What this program writes.
         ours: i64,
     },
+    /// A copy into it was cut off.
+    #[error(
+        "{0}: a copy of a ledger that was never finished; remove it and begin again with an empty store"
+    )]
+    Unfinished(String),
     /// A record is not what this program writes.
     #[error("{place}: {what} is damaged; nothing was changed; `certify log verify` tells more")]
     Damaged {
@@ -120,6 +125,15 @@ pub trait Store: Clients + Send {
     /// # Errors
     /// [`StoreError::Absent`] in an empty store.
     fn roots(&mut self) -> Result<Roots, StoreError>;
+
+    /// From now on this store is a copy that is being made: nobody else can use what is in it.
+    fn begin_copy(&mut self);
+
+    /// The copy is whole: from now on it is a store like any other.
+    ///
+    /// # Errors
+    /// When the medium fails.
+    fn end_copy(&mut self) -> Result<(), StoreError>;
 
     /// Takes the write lock and loads the records that a change needs.
     ///

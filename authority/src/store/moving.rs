@@ -15,7 +15,8 @@ const PAGE: u32 = 500;
 /// repeated after it is refused by policy instead of answered again.
 ///
 /// # Errors
-/// When `to` is not empty, a line is damaged, or a store fails. What was copied stays; begin again with an empty store.
+/// When `to` is not empty, a line is damaged, or a store fails. What was copied stays, and is nothing
+/// that can be opened; begin again with an empty store.
 pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityError> {
     // The head first: it is never over more lines than are there when they are counted.
     let head = from.head(0)?;
@@ -25,6 +26,7 @@ pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityEr
     let Event::Root { certificate, .. } = &first.event else {
         return Err(Fault::Contradiction("the first line is not the root's").into());
     };
+    to.begin_copy();
     to.found(&first, certificate, head.as_ref().filter(|_| size == 1))?;
     let mut done = 1;
     while done < size {
@@ -56,6 +58,7 @@ pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityEr
     if let Some(tls_ca) = from.tls_ca()? {
         to.note_tls_ca(&tls_ca)?;
     }
+    to.end_copy()?;
     Ok(done)
 }
 

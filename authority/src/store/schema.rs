@@ -8,6 +8,9 @@
 /// Version of the tables: how many steps there are.
 pub(super) const VERSION: i64 = 2;
 
+/// Stands in place of a version while a ledger is being copied into the store.
+pub(super) const COPYING: i64 = 0;
+
 /// What makes each version of the one before.
 pub(super) const STEPS: [&[&str]; 2] = [VERSION_1, VERSION_2];
 

@@ -1,7 +1,7 @@
 //! The store over any SQL database that has transactions: the same text for SQLite and PostgreSQL.
 
 use super::row::{ASKED, CHALLENGE, HOLDER, ROOT, Row, Value};
-use super::schema::{STEPS, VERSION};
+use super::schema::{COPYING, STEPS, VERSION};
 use super::{Done, Needs, Store, StoreError, Token};
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
@@ -56,6 +56,8 @@ pub(super) struct SqlStore<S> {
     pub(super) sql: S,
     /// Whether a change is under way.
     pub(super) changing: bool,
+    /// The version that stands in the store: [`COPYING`] while a copy into it is being made.
+    pub(super) version: i64,
 }
 
 impl<S: Sql> SqlStore<S> {
@@ -123,7 +125,7 @@ impl<S: Sql> SqlStore<S> {
         })?;
         match tail.into_iter().next() {
             None => Err(StoreError::Absent(self.sql.place().into())),
-            Some((VERSION, size, time)) => Ok((size, time)),
+            Some((found, size, time)) if found == self.version => Ok((size, time)),
             Some((found, ..)) => Err(self.other_version(found)),
         }
     }
@@ -233,6 +235,18 @@ impl<S: Sql> SqlStore<S> {
 }
 
 impl<S: Sql> Store for SqlStore<S> {
+    fn begin_copy(&mut self) {
+        self.version = COPYING;
+    }
+
+    fn end_copy(&mut self) -> Result<(), StoreError> {
+        self.lock()?;
+        let text = "UPDATE tail SET version = $1";
+        self.settle(|store| store.sql.execute(text, &[Value::Number(VERSION)]))?;
+        self.version = VERSION;
+        Ok(())
+    }
+
     fn found(
         &mut self,
         first: &Line,
@@ -250,7 +264,7 @@ impl<S: Sql> Store for SqlStore<S> {
                 link: None,
                 line: first.sequence,
             }])?;
-            let values = [Value::Number(VERSION), first.time.into()];
+            let values = [Value::Number(store.version), first.time.into()];
             let text = "INSERT INTO tail (id, version, size, time) VALUES (1, $1, 1, $2)";
             store.sql.execute(text, &values)?;
             store.write_head(head)
