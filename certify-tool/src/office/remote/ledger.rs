@@ -4,7 +4,7 @@ use super::messages::{Text as _, certificate, list};
 use super::{Remote, Replaced, roots};
 use crate::failure::Failure;
 use apdu::certificate::{Anchor, Expectations, Name, ProvenCertificate, Validity};
-use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
+use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead, TreeHead};
 use authority::{Audit, Finding, Holder, LineAudit};
 use serde_json::Value;
 use std::fmt::Display;
@@ -37,7 +37,7 @@ impl Remote {
         Ok(receipt)
     }
 
-    /// The proof that the ledger of one head begins with that of another.
+    /// The proof that the ledger of one head begins with that of another, of the same root or of a later one that links lead to.
     pub fn consistency(
         &self,
         from: &SignedTreeHead,
@@ -48,8 +48,23 @@ impl Remote {
         let told = self.link.get(&path)?;
         let proof = ConsistencyProof::from_json(told.to_string().as_bytes());
         let proof = proof.map_err(wrong("proof"))?;
-        proof.verify(from, to).map_err(wrong("proof"))?;
+        let verified = if self.leads(from, to)? {
+            proof.verify_linked(from, to)
+        } else {
+            proof.verify(from, to)
+        };
+        verified.map_err(wrong("proof"))?;
         Ok(proof)
+    }
+
+    /// Whether the authority's roll-overs lead from the root of one head to the root of the other.
+    fn leads(&self, from: &TreeHead, to: &TreeHead) -> Result<bool, Failure> {
+        if from.issuer == to.issuer {
+            return Ok(true);
+        }
+        let roots = roots::all(&self.link, self.root.encoded(), &self.url)?;
+        let line = |head: &TreeHead| roots.named(&head.issuer).map(|root| root.line);
+        Ok(matches!((line(from), line(to)), (Some(from), Some(to)) if from < to))
     }
 
     /// Up to `count` lines of the ledger from number `first`, from 1, each to `take`; as they come, nothing is checked.
