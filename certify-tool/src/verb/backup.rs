@@ -27,7 +27,7 @@ pub fn backup(folder: &Path, out: &Path, style: Style) -> Result<(), Failure> {
         .row("lines", lines)
         .print(style);
     eprintln!(
-        "The key is not in it, nor is tls-ca.*: keep the folder's key.pem or key.uri, and tls-ca.*, apart from it."
+        "The key is not in it, nor is tls-ca.*: keep the folder's key*.pem and key*.uri, and tls-ca.*, apart from it."
     );
     Ok(())
 }
