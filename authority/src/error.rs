@@ -63,6 +63,9 @@ pub enum AuthorityError {
     /// The folder is taken.
     #[error("{}: there is something already; an authority needs an empty or new folder", .0.display())]
     Taken(PathBuf),
+    /// The store to copy to is taken.
+    #[error("the store is not empty: the ledger of {0} is in it; copy to an empty one")]
+    Occupied(Name),
     /// The root file is not the root of the ledger.
     #[error("{}: not the root certificate of this ledger", .0.display())]
     RootFile(PathBuf),

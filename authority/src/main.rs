@@ -129,7 +129,11 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "move" => relocate(&config),
         "rollover" => roll_over(&config, inner),
         "backup" => back_up(&config, inner),
-        "forget-tls-ca" => Ok(open(&config)?.into_store().forget_tls_ca()?),
+        "forget-tls-ca" => {
+            open(&config)?.into_store().forget_tls_ca()?;
+            println!("The next instance that starts brings its TLS CA; enrol all clients again");
+            Ok(())
+        }
         _ => {
             print!("{}", values.show(inner.get_flag("origin")));
             Ok(())

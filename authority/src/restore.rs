@@ -7,7 +7,7 @@
 
 use crate::authority::Authority;
 use crate::client::RollEdit;
-use crate::custody::{create_private, create_private_copy};
+use crate::custody::{Custody, create_private, create_private_copy};
 use crate::error::AuthorityError;
 use crate::folder::{ROOT_FILE, STORE_FILE, in_workshop, refuse_taken};
 use crate::leap::MAX_LEAP;
@@ -238,7 +238,11 @@ fn rebuild(
             file.sync_all()
         })
         .map_err(|source| failed(&path, source))?;
-    let mut key = authority.unlock(folder, &secret(authority.roots().newest())?)?;
+    let newest = authority.roots().newest();
+    if let Custody::File(path) = Custody::of_root(from.kept, newest)? {
+        fs::metadata(&path).map_err(|source| failed(&path, source))?; // missed where it was to be kept, not in the copy
+    }
+    let mut key = authority.unlock(folder, &secret(newest)?)?;
     let lost = match &from.newest {
         Some(newest) => Some(lost(&mut authority, newest, size)?),
         None => None,

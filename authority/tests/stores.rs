@@ -442,7 +442,10 @@ mod postgres {
         let lines = copy(home.as_mut(), open(PATIENT).unwrap().as_mut()).unwrap();
         assert_eq!(lines, audit.lines);
         let again = copy(home.as_mut(), open(PATIENT).unwrap().as_mut());
-        assert!(again.is_err(), "only into an empty store");
+        assert!(
+            matches!(again, Err(AuthorityError::Occupied(_))),
+            "only into an empty store: {again:?}"
+        );
         let mut after = authority(&open);
         assert_eq!(
             after.audit().unwrap(),

@@ -55,7 +55,7 @@ impl fmt::Display for Event<'_> {
                     pause.as_millis()
                 )
             }
-            Self::Lost => write!(f, "connection to vpcd lost, card removed"),
+            Self::Lost => write!(f, "connection lost, card removed"),
             Self::UnknownControl(byte) => write!(
                 f,
                 "single byte {byte:02X} is no command, answered with 6700"

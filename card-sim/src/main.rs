@@ -99,12 +99,13 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    let is_named = arguments.state.is_some();
     let path = match arguments.state {
         Some(path) => path,
         None => default_path()?,
     };
     match arguments.verb {
-        Verb::Init => init(&path),
+        Verb::Init => init(&path, is_named),
         Verb::Run(how) => plug_in(&path, &how),
         Verb::Show { output_format } => show(&path, output_format),
         Verb::Reset { yes } => reset(&path, yes),
@@ -116,7 +117,7 @@ fn default_path() -> Result<PathBuf, Failure> {
     Ok(places.data_dir().join("tallystick").join("card.state"))
 }
 
-fn init(path: &Path) -> Result<(), Failure> {
+fn init(path: &Path, is_named: bool) -> Result<(), Failure> {
     if let Some(folder) = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -125,7 +126,11 @@ fn init(path: &Path) -> Result<(), Failure> {
     }
     StateFile::create(path).map_err(|error| Failure::File(error, path.into()))?;
     println!("A blank card is in {}", shown(path));
-    println!("Plug it in:   card-sim run");
+    if is_named {
+        println!("Plug it in:   card-sim run --state {}", shown(path));
+    } else {
+        println!("Plug it in:   card-sim run");
+    }
     println!("Certify it:   certify card --reader Virtual");
     Ok(())
 }

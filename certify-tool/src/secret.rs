@@ -48,7 +48,7 @@ fn prompt(what: &str, option: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
         .map(|typed| Zeroizing::new(typed.into_bytes()))
         .map_err(|error| {
             Failure::failed(format!(
-                "cannot ask for it here ({error}); use {option} FILE"
+                "{what}: cannot ask for it here ({error}); use {option} FILE"
             ))
         })
 }

@@ -82,7 +82,7 @@ fn without_its_key_or_with_a_wrong_passphrase_nothing_is_restored() {
     desk.run("ca restore --from missing --kept old --passphrase-file passphrase")
         .fails(1, "missing");
     fs::remove_file(desk.path("old/key.pem")).unwrap();
-    desk.run(RESTORE).fails(1, "key.pem");
+    desk.run(RESTORE).fails(1, "old/key.pem");
     assert!(!exists(&desk.path("ca")));
 }
 

@@ -124,6 +124,7 @@ fn a_station_follows_a_roll_over_by_its_link_and_refuses_a_root_that_is_not_link
     let first = station_root();
     let (ran, old) = personalise(&station, CARD, MemoryStore::new(), None);
     ran.succeeds();
+    station.run("log head --out before.json").succeeds();
     network
         .desk
         .run("rollover --name ZZTALLYROOT00002 --passphrase-file passphrase")
@@ -175,6 +176,15 @@ fn a_station_follows_a_roll_over_by_its_link_and_refuses_a_root_that_is_not_link
     assert_eq!(issuers.len(), 2, "{holders}");
     let told = operator.run("log verify").succeeds().text();
     assert_eq!(value(&told, "roots"), "2");
+
+    // A head of before leads to one of after, and not back.
+    operator.run("log head --out after.json").succeeds();
+    operator
+        .run("log consistency --from before.json --to after.json --out proof.json")
+        .succeeds();
+    operator
+        .run("log consistency --from after.json --to before.json --out back.json")
+        .fails(1, "`from` is after `to`");
 
     // A station that knows another first root, or the same name with another key, is not led on.
     let other = Desk::with_authority();
@@ -254,6 +264,8 @@ fn who_is_not_enrolled_or_speaks_to_somebody_else_is_told_so() {
     let station = network.station();
     network.desk.run(&enrol).fails(1, "bad-code");
     station.run("challenge").succeeds();
+    let slash = network.desk.over(&format!("{url}/"), "LINE1");
+    slash.run("challenge").succeeds();
     // The identity of one service is not shown to another.
     let stray = network.desk.over(&other.url(), "LINE1");
     stray.run("challenge").fails(1, "enrolled with https://");

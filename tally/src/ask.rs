@@ -26,7 +26,7 @@ pub fn digits_by_prompt(reference: Reference, prompt: &str) -> Result<Option<Dig
         let typed = rpassword::prompt_password(format!("{prompt}: ")).map(Zeroizing::new);
         let typed = typed.map_err(|error| {
             Failure::failed(format!(
-                "cannot ask for it here ({error}); use --pin-file FILE"
+                "{prompt}: cannot ask for it here ({error}); use --pin-file FILE"
             ))
         })?;
         if typed.is_empty() {

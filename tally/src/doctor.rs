@@ -100,6 +100,7 @@ fn virtual_reader() -> Finding {
         .chain(entries("/usr/local/lib/pcsc/drivers/serial"));
     let driver =
         first_existing(drivers.filter(|path| path.to_string_lossy().contains("libifdvpcd")));
+    let is_installed = driver.is_some();
     let found = match driver {
         None => Err("vpcd's driver not found (needed for virtual cards only)".into()),
         Some(path) if is_listening(35_963) => Ok(format!("{path}, listening on port 35963")),
@@ -108,7 +109,11 @@ fn virtual_reader() -> Finding {
     Finding {
         what: "virtual reader (vpcd)",
         found,
-        remedy: "apt-get install vsmartcard-vpcd, then restart pcscd. vpcd listens on every address: close ports 35963 and 35964 to the network",
+        remedy: if is_installed {
+            "start pcscd, or restart it if vpcd was installed after its start. vpcd listens on every address: close ports 35963 and 35964 to the network"
+        } else {
+            "apt-get install vsmartcard-vpcd, then restart pcscd. vpcd listens on every address: close ports 35963 and 35964 to the network"
+        },
     }
 }
 

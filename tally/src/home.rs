@@ -161,11 +161,14 @@ fn show(
 ) -> Result<(), Failure> {
     let summary = identity::summary(terminal.store(), own).map_err(judge)?;
     let claims = summary.certificate.as_ref().map(Certificate::claims);
-    let roots: Vec<_> = summary
-        .roots
-        .iter()
-        .map(|root| root.claims().holder.to_string())
-        .collect();
+    // By its own certificate, by a link, or by both.
+    let mut roots = Vec::new();
+    for root in summary.roots.iter().chain(&summary.links) {
+        let name = root.claims().holder.to_string();
+        if !roots.contains(&name) {
+            roots.push(name);
+        }
+    }
     let list = summary.list.as_ref().map(|list| list.claims().sequence);
     match format {
         Format::Json => output::json(&json!({

@@ -134,6 +134,30 @@ fn pin_puk_and_reset_do_what_they_say() {
     );
 }
 
+#[test]
+fn a_root_that_is_trusted_by_a_link_is_shown_with_the_others() {
+    let desk = Desk::listening();
+    fs::write(desk.path("link"), desk::link_to("ZZTALLYROOT00002")).unwrap();
+    let identity = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tally"))
+            .args(["identity", "--output-format", "json", "--store"])
+            .arg(desk.path("terminal.store"))
+            .args(arguments)
+            .current_dir(desk.path(""))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        output.stdout
+    };
+    identity(&["link", "link"]);
+    let shown = String::from_utf8(identity(&["show"])).unwrap();
+    let roots = &json(&shown)["roots"];
+    assert_eq!(
+        *roots,
+        serde_json::json!(["ZZTALLYROOT00001", "ZZTALLYROOT00002"])
+    );
+}
+
 /// Revocation reaches a card through any terminal that has the list, the revoked one included (§13).
 #[test]
 fn a_status_list_travels_with_a_terminal_and_is_enforced_by_the_card() {

@@ -1,6 +1,6 @@
 //! A ledger moves to another store: line by line, through the same book; the clients of its service go along.
 
-use super::{Needs, Store};
+use super::{Needs, Store, StoreError};
 use crate::book::split;
 use crate::client::RollEdit;
 use crate::error::AuthorityError;
@@ -18,6 +18,11 @@ const PAGE: u32 = 500;
 /// When `to` is not empty, a line is damaged, or a store fails. What was copied stays, and is nothing
 /// that can be opened; begin again with an empty store.
 pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityError> {
+    match to.roots() {
+        Err(StoreError::Absent(_)) => {}
+        Ok(roots) => return Err(AuthorityError::Occupied(roots.newest().name())),
+        Err(error) => return Err(error.into()),
+    }
     // The head first: it is never over more lines than are there when they are counted.
     let head = from.head(0)?;
     let size = from.size()?;

@@ -84,5 +84,5 @@ pub fn reach(arguments: &Arguments) -> Result<Option<Remote>, Failure> {
         return Ok(None);
     };
     let folder = place::station(arguments.station.as_deref())?;
-    Remote::open(url, &folder).map(Some)
+    Remote::open(url.trim_end_matches('/'), &folder).map(Some)
 }

@@ -23,12 +23,12 @@ const MOST_FAILURES: u32 = 10;
 
 /// Personalises cards until the report has as many lines as were asked for.
 pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Failure> {
-    let wish = Wish::read(&batch.card)?;
     if batch.card.name.name.is_some() {
         return Err(Failure::usage(
             "a batch of cards needs a --prefix, not one --name",
         ));
     }
+    let wish = Wish::read(&batch.card)?;
     let mut report = Report::open(&batch.report)?;
     let mut office = office::open(arguments, &batch.card.passphrase, &batch.card.approval)?;
     let cards = Cards::open(&batch.card)?;
@@ -36,7 +36,7 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
     if let Ok(style) = ProgressStyle::with_template("{pos}/{len} cards [{wide_bar}] {eta} left") {
         bar.set_style(style);
     }
-    bar.set_position(report.lines);
+    show(&bar, report.lines);
     let mut failures = 0;
     while report.lines < batch.count.into() {
         let mut inserted = cards.next()?;
@@ -61,7 +61,7 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
         match done {
             Ok(()) => {
                 failures = 0;
-                bar.set_position(report.lines);
+                show(&bar, report.lines);
             }
             Err(error) if error.is_waiting() => {
                 failures = 0;
@@ -83,9 +83,17 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
         }
         cards.wait_for_removal(inserted)?;
     }
-    bar.finish();
     eprintln!("{} cards are in {}", report.lines, batch.report.display());
     Ok(())
+}
+
+/// How far it is, on a line of its own: what comes after it is not written behind the bar.
+fn show(bar: &ProgressBar, done: u64) {
+    bar.set_position(done);
+    bar.force_draw();
+    if !bar.is_hidden() {
+        eprintln!();
+    }
 }
 
 fn entry(certificate: Option<&Certificate>, puk: Option<&str>) -> Value {

@@ -63,6 +63,12 @@ pub fn list_that_revokes(terminal: &str) -> Vec<u8> {
     StatusList::assemble(fields, signature).encoded().to_vec()
 }
 
+/// A link certificate of the authority to its next root.
+pub fn link_to(root: &str) -> Vec<u8> {
+    let link = sign(root, Role::Authority, key(9).public_key());
+    link.encoded().to_vec()
+}
+
 struct InTheStation(VirtualCard<StateFile, SysRng>);
 
 impl LocalCard for InTheStation {

@@ -4,7 +4,7 @@ use super::messages::{Text as _, certificate, list};
 use super::{Remote, Replaced, roots};
 use crate::failure::Failure;
 use apdu::certificate::{Anchor, Expectations, Name, ProvenCertificate, Validity};
-use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
+use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead, TreeHead};
 use authority::{Audit, Finding, Holder, LineAudit};
 use serde_json::Value;
 use std::fmt::Display;
@@ -37,7 +37,7 @@ impl Remote {
         Ok(receipt)
     }
 
-    /// The proof that the ledger of one head begins with that of another.
+    /// The proof that the ledger of one head begins with that of another, of the same root or of a later one that links lead to.
     pub fn consistency(
         &self,
         from: &SignedTreeHead,
