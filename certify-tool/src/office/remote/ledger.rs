@@ -4,7 +4,7 @@ use super::messages::{Text as _, certificate, list};
 use super::{Remote, Replaced, roots};
 use crate::failure::Failure;
 use apdu::certificate::{Anchor, Expectations, Name, ProvenCertificate, Validity};
-use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead, TreeHead};
+use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
 use authority::{Audit, Finding, Holder, LineAudit};
 use serde_json::Value;
 use std::fmt::Display;
