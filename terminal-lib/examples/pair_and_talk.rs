@@ -1,5 +1,6 @@
 //! Waits for a card in a reader, pairs with it if need be, reads its status and the names in its vault.
 //!
+//! Certify the terminal first: `certify terminal --store pairings.tally --identity desk`. Then
 //! `cargo run -p terminal-lib --features pcsc --example pair_and_talk -- pairings.tally`
 
 use apdu::message::pin::{Digits, Reference};

@@ -33,7 +33,7 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
     let mut office = office::open(arguments, &batch.card.passphrase, &batch.card.approval)?;
     let cards = Cards::open(&batch.card)?;
     let bar = ProgressBar::new(batch.count.into());
-    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} cards [{wide_bar}] {eta} left") {
+    if let Ok(style) = ProgressStyle::with_template("{pos}/{len} cards [{wide_bar}]") {
         bar.set_style(style);
     }
     show(&bar, report.lines);
