@@ -82,6 +82,7 @@ impl Clerk {
     }
 
     /// Notes what is wrong with the key before it ever had to sign.
+    #[cfg(feature = "serve")]
     pub(crate) fn note_key_trouble(&self, trouble: Option<String>) {
         note(&self.key_trouble, trouble);
     }

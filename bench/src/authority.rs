@@ -34,7 +34,11 @@ pub fn figures(store_file: Option<&Path>) -> Result<Vec<Figure>, Failure> {
     let raw = raw_sqlite(&folder.path().join("raw.db"))?;
     let path = folder.path().join("authority.db");
     drop(sqlite::create(&path, PATIENCE)?);
-    let mut figures = on("SQLite", raw, &|| Ok(sqlite::open(&path, PATIENCE)?))?;
+    let open = || -> Result<_, Failure> { Ok(sqlite::open(&path, PATIENCE)?) };
+    let mut figures = on("SQLite", raw, &open)?;
+    let lines = Authority::new(open()?)?.size()?; // and the log is merged into the file
+    let bytes = std::fs::metadata(&path)?.len() / lines;
+    println!("SQLite: {bytes} bytes for each line of the ledger, with its tree and records");
     if let Some(file) = store_file {
         let address = std::fs::read_to_string(file)?;
         let address = address.trim();
