@@ -1,7 +1,7 @@
 //! The one hand that writes: many ask at once, their tasks are written together.
 //!
 //! While one step reaches the medium the next tasks gather, and go in one step of their own. So the cost of a durable write is shared by
-//! all who wait for it, and nobody waits longer than two steps.
+//! all who wait for it, and nobody waits longer than two steps and a quarter.
 
 use crate::authority::Authority;
 use crate::custody::Signer;
@@ -14,9 +14,12 @@ use apdu::crypto::Entropy;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 /// Most tasks in one step.
 const BATCH: usize = 64;
+/// A step waits for more tasks at most this part of the time that the last one took.
+const PATIENCE: u32 = 4;
 /// Most tasks that wait.
 const QUEUE: usize = 1_024;
 
@@ -112,6 +115,33 @@ impl Drop for Clerk {
     }
 }
 
+/// The last step over a store that is far away: how many tasks it had, and how long it took.
+#[derive(Default)]
+struct Usual {
+    size: usize,
+    took: Duration,
+}
+
+/// What goes in one step. Those who had their answers together ask again together, but not at one instant: a step that waits a little
+/// for them is one step instead of two, which counts where a step is many round trips. A client that is alone waits for nobody.
+fn gather(first: Asked, asked: &Receiver<Asked>, usual: &Usual) -> Vec<Asked> {
+    let mut batch = vec![first];
+    let end = Instant::now() + usual.took / PATIENCE;
+    while batch.len() < BATCH {
+        let next = match batch.len() < usual.size {
+            true => asked
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+                .ok(),
+            false => asked.try_recv().ok(),
+        };
+        let Some(next) = next else {
+            break;
+        };
+        batch.push(next);
+    }
+    batch
+}
+
 fn note(key_trouble: &Mutex<Option<String>>, trouble: Option<String>) {
     *key_trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
 }
@@ -135,13 +165,10 @@ fn work(
     asked: &Receiver<Asked>,
     key_trouble: &Mutex<Option<String>>,
 ) {
+    let mut usual = Usual::default();
     while let Ok(first) = asked.recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(next) = asked.try_recv()
-        {
-            batch.push(next);
-        }
+        let batch = gather(first, asked, &usual);
+        let (size, begun) = (batch.len(), Instant::now());
         let (tasks, answers): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .map(|asked| (asked.task, asked.answer))
@@ -152,6 +179,10 @@ fn work(
                 .run(&tasks, Some(key.as_mut()), machine.entropy(), now)
                 .map_err(ClerkError::Store),
         };
+        if authority.store.is_far() {
+            let took = begun.elapsed();
+            usual = Usual { size, took };
+        }
         if let Some(signed) = authority.take_signed() {
             note(key_trouble, signed.err());
         }

@@ -126,6 +126,9 @@ pub trait Store: Clients + Send {
     /// [`StoreError::Absent`] in an empty store.
     fn roots(&mut self) -> Result<Roots, StoreError>;
 
+    /// Whether a change costs round trips to a server, however little is in it.
+    fn is_far(&self) -> bool;
+
     /// From now on this store is a copy that is being made: nobody else can use what is in it.
     fn begin_copy(&mut self);
 

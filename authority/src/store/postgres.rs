@@ -170,6 +170,7 @@ impl Connection {
 impl Sql for Postgres {
     const DIALECT: Dialect = Dialect {
         bytes: "BYTEA",
+        far: true,
         for_update: " FOR UPDATE",
         // Before any row is locked: who holds a row and wants the table would wait for those who wait for the row.
         alone: "LOCK TABLE tail IN ACCESS EXCLUSIVE MODE",

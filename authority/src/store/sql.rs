@@ -16,6 +16,8 @@ use std::collections::HashMap;
 pub(super) struct Dialect {
     /// The type of byte strings.
     pub bytes: &'static str,
+    /// Whether each statement is a round trip to a server.
+    pub far: bool,
     /// Locks a row that was read.
     pub for_update: &'static str,
     /// Locks the tables before they are changed themselves; nothing where the beginning of a change does so.
@@ -235,6 +237,10 @@ impl<S: Sql> SqlStore<S> {
 }
 
 impl<S: Sql> Store for SqlStore<S> {
+    fn is_far(&self) -> bool {
+        S::DIALECT.far
+    }
+
     fn begin_copy(&mut self) {
         self.version = COPYING;
     }

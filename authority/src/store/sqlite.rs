@@ -74,6 +74,7 @@ fn link(path: &Path, patience: Duration) -> Result<SqlStore<Sqlite>, StoreError>
 impl Sql for Sqlite {
     const DIALECT: Dialect = Dialect {
         bytes: "BLOB",
+        far: false,
         for_update: "",
         alone: "",
     };
