@@ -11,14 +11,13 @@ use authority::server::clients::{ClientRole, Register};
 use authority::server::identity::{Identity, IdentityError};
 use authority::store::{Store, copy, postgres, sqlite};
 use authority::{Authority, EnrolmentCode, STORE_FILE};
-use http::{enrol_body, request, today};
+use http::{enrol_body, request, statuses_at_once, today};
 use pair::Pair;
 use rcgen::KeyPair;
 use serde_json::json;
 use server::Server;
 use std::fs;
 use std::path::Path;
-use std::thread;
 use std::time::Duration;
 use support::{PASSPHRASE, START, Tape, at, name};
 use tempfile::TempDir;
@@ -48,18 +47,7 @@ fn of_many_who_use_one_code_at_both_at_once_exactly_one_wins(pair: &Pair) {
         &request(&KeyPair::generate().unwrap()),
     );
     let clients: Vec<_> = (0..8).map(|number| pair.at(number % 2, None)).collect();
-    let mut told: Vec<u16> = thread::scope(|scope| {
-        let body = &body;
-        let threads: Vec<_> = clients
-            .iter()
-            .map(|client| scope.spawn(move || client.post("/v1/enrol", body).status))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    told.sort_unstable();
+    let told = statuses_at_once(&clients, "/v1/enrol", &body);
     assert_eq!(told, [201, 403, 403, 403, 403, 403, 403, 403]);
 }
 

@@ -6,12 +6,11 @@ mod support;
 
 use authority::EnrolmentCode;
 use authority::server::clients::{CODE_LIFETIME, ClientRole};
-use http::{Bench, Card, bytes, enrol_body, request, text};
+use http::{Bench, Card, bytes, enrol_body, request, statuses_at_once, text};
 use rcgen::KeyPair;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::atomic::Ordering::SeqCst;
-use std::thread;
 use support::Tape;
 
 fn csr() -> Vec<u8> {
@@ -114,18 +113,7 @@ fn of_many_who_use_one_code_at_once_exactly_one_wins() {
     let code = bench.code("LINE1", ClientRole::Station);
     let clients: Vec<_> = (0..8).map(|_| bench.nobody()).collect();
     let body = enrol_body(&code, &csr());
-    let mut told: Vec<u16> = thread::scope(|scope| {
-        let body = &body;
-        let threads: Vec<_> = clients
-            .iter()
-            .map(|client| scope.spawn(move || client.post("/v1/enrol", body).status))
-            .collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    told.sort_unstable();
+    let told = statuses_at_once(&clients, "/v1/enrol", &body);
     assert_eq!(told, [201, 403, 403, 403, 403, 403, 403, 403]);
     assert_eq!(bench.register().clients().unwrap().len(), 1);
 }

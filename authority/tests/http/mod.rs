@@ -25,6 +25,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
@@ -372,6 +373,22 @@ impl Client {
             _ => self.get(path),
         }
     }
+}
+
+/// What all are told who send the same at once, in order.
+pub fn statuses_at_once(clients: &[Client], path: &str, body: &Value) -> Vec<u16> {
+    let mut told: Vec<u16> = thread::scope(|scope| {
+        let threads: Vec<_> = clients
+            .iter()
+            .map(|client| scope.spawn(move || client.post(path, body).status))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    told.sort_unstable();
+    told
 }
 
 /// A client of the service at `address` that trusts this TLS CA.
