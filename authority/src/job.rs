@@ -71,11 +71,6 @@ impl From<Job> for Task {
 }
 
 impl Job {
-    /// Whether it needs the authority's key.
-    pub fn signs(&self) -> bool {
-        matches!(self, Self::Issue(_) | Self::Approve(_) | Self::Publish(_))
-    }
-
     /// SHA-256 of what is asked: the same for the same job, in every version of this program.
     pub fn digest(&self) -> [u8; 32] {
         let name = |name: &order::NameOrder| match name {
