@@ -8,7 +8,6 @@
 //! | [`vpcd`] | the client that plugs a [`vpcd::Body`] into one reader slot of `pcscd`; the only file with sockets |
 //! | [`event`] | what that client reports |
 //! | [`fault`] | faults that a test plans: answers late, cut, damaged or lost |
-//! | [`text`] | paths and messages made harmless for whoever shows them |
 //!
 //! What the card *is* lives in `card-core`; this package only carries bytes to it.
 
@@ -17,5 +16,4 @@ pub mod event;
 pub mod fault;
 pub mod framing;
 pub mod state_file;
-pub mod text;
 pub mod vpcd;

@@ -5,11 +5,11 @@ use card_core::store::{Record, Store, StoreError};
 use card_sim::body::VirtualCard;
 use card_sim::event::Event;
 use card_sim::state_file::StateFile;
-use card_sim::text::{ascii_json, escaped};
 use card_sim::vpcd::{FIRST_PORT, StopFlag, VpcdClient, VpcdError};
 use clap::{Args, Parser, Subcommand};
 use etcetera::BaseStrategy;
 use getrandom::SysRng;
+use host::text::{ascii_json, escaped};
 use journal::JournalError;
 use std::fs;
 use std::io;
@@ -84,7 +84,7 @@ enum Failure {
 }
 
 fn main() -> ExitCode {
-    journal::refuse_core_dumps();
+    host::refuse_core_dumps();
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

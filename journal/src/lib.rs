@@ -40,7 +40,6 @@
 //! the medium forgets: flash translation and copy-on-write file systems may keep what was overwritten.
 //! [`FileDisk`] is for Unix systems: it leans on owners, modes and `O_NOFOLLOW`.
 
-mod core_dump;
 mod disk;
 mod error;
 mod file;
@@ -52,7 +51,6 @@ mod shared;
 pub mod sim;
 mod store;
 
-pub use core_dump::refuse_core_dumps;
 pub use disk::Disk;
 pub use error::{FileError, JournalError};
 pub use file::FileDisk;

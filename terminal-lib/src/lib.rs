@@ -56,11 +56,10 @@ pub mod service;
 pub mod session;
 pub mod store;
 pub mod terminal;
-pub mod text;
 pub mod transport;
 pub mod trust;
 
 pub use connect::{ConnectError, SetUpFailure};
-pub use journal::refuse_core_dumps;
+pub use host::{refuse_core_dumps, text};
 pub use session::Session;
 pub use terminal::Terminal;

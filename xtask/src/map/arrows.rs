@@ -4,18 +4,22 @@ use super::Violation;
 use crate::workspace::{Need, Package};
 
 /// What each of our packages may need of ours.
-const ARROWS: [(&str, Sees); 14] = [
+const ARROWS: [(&str, Sees); 15] = [
+    ("host", Sees::Only(&[])),
     ("apdu", Sees::Only(&[])),
     ("journal", Sees::Only(&[])),
     ("test-vectors", Sees::Only(&[])),
     (PLANTED, Sees::Only(&[])),
     ("card-core", Sees::Only(&["apdu"])),
-    ("card-sim", Sees::Only(&["card-core", "apdu", "journal"])),
-    ("terminal-lib", Sees::Only(&["apdu", "journal"])),
-    ("authority", Sees::Only(&["apdu"])),
+    (
+        "card-sim",
+        Sees::Only(&["card-core", "apdu", "journal", "host"]),
+    ),
+    ("terminal-lib", Sees::Only(&["apdu", "journal", "host"])),
+    ("authority", Sees::Only(&["apdu", "host"])),
     (
         "certify-tool",
-        Sees::Only(&["authority", "terminal-lib", "apdu"]),
+        Sees::Only(&["authority", "terminal-lib", "apdu", "host"]),
     ),
     ("tally", Sees::All),
     ("conformance", Sees::All),

@@ -1,4 +1,4 @@
-//! A process's memory is no more for other paper than its records are.
+//! Keeps the memory of a process out of core dumps and out of other processes of the same user.
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
