@@ -7,8 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::steps;
-use crate::workspace;
+use crate::{setup, steps, workspace};
 
 /// What may depend on a secret, and why.
 const ALLOWED: &str = "ct/allowed.txt";
@@ -40,15 +39,13 @@ const COMPLAINT: &str = "uninitialised";
 pub fn check() -> Result<(), String> {
     let program = build()?;
     steps::run(Command::new(&program).arg("time"))?;
-    let skipped = if !cfg!(target_arch = "x86_64") {
-        "valgrind is spoken to on x86_64 only"
-    } else if !steps::succeeds("valgrind", &["--version"]) {
-        "valgrind is missing: `cargo xtask setup`"
-    } else {
-        return follow_secrets(&program);
-    };
-    println!("constant-time: T40 SKIPPED, {skipped}");
-    Ok(())
+    match setup::valgrind_is_there() {
+        Ok(()) => follow_secrets(&program),
+        Err(reason) => {
+            println!("constant-time: T40 SKIPPED, {reason}");
+            Ok(())
+        }
+    }
 }
 
 /// Runs every scenario under valgrind and prints a line of evidence.

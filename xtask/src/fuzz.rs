@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::evidence::MARK;
-use crate::{steps, workspace};
+use crate::{steps, tools, workspace};
 
 /// Each target and its item of the test plan.
 const TARGETS: [(&str, &str); 6] = [
@@ -24,8 +24,6 @@ const TARGETS: [(&str, &str); 6] = [
 const SECONDS: &str = "30";
 /// As the evidence tests have it.
 const DEFAULT_SEED: &str = "7816";
-/// The one that is known to work with this toolchain.
-const CARGO_FUZZ: &str = "0.13.2";
 /// No input of a sound target takes so long (seconds, also on a machine with much else to do), or so much memory at once or in
 /// all (MiB).
 const LIMITS: [&str; 3] = ["-timeout=60", "-malloc_limit_mb=64", "-rss_limit_mb=3072"];
@@ -64,10 +62,10 @@ pub fn run(request: Request<'_>) -> Result<(), String> {
     let folder = workspace::root().join("fuzz");
     let target = built_in(&folder);
     replay(&folder)?;
-    let tool = tool()?;
+    let path = tools::FUZZ.search_path()?;
     let mut build = Command::new("cargo");
     build.args(["fuzz", "build", "--fuzz-dir"]).arg(&folder);
-    build.env("PATH", with_tool(&tool)?);
+    build.env("PATH", path);
     steps::run(prepared(&mut build, &folder))?;
     let programs = target.join(host()?).join("release");
     let wanted = |name: &str| request.target.is_none_or(|target| target == name);
@@ -104,34 +102,6 @@ fn built_in(folder: &Path) -> PathBuf {
         || folder.join("target"),
         |given| workspace::root().join(given),
     )
-}
-
-/// The folder with cargo-fuzz; installed into our own target folder where the machine has none.
-fn tool() -> Result<Option<PathBuf>, String> {
-    if steps::succeeds("cargo", &["fuzz", "--version"]) {
-        return Ok(None);
-    }
-    let root = workspace::target()?.join("tools");
-    if !root.join("bin/cargo-fuzz").exists() {
-        let mut install = Command::new("cargo");
-        install.args([
-            "install",
-            "--locked",
-            "--version",
-            CARGO_FUZZ,
-            "cargo-fuzz",
-            "--root",
-        ]);
-        // Why elsewhere: cargo would otherwise read this workspace's own settings.
-        steps::run(install.arg(&root).current_dir(std::env::temp_dir()))?;
-    }
-    Ok(Some(root.join("bin")))
-}
-
-fn with_tool(tool: &Option<PathBuf>) -> Result<std::ffi::OsString, String> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = tool.iter().cloned().chain(std::env::split_paths(&path));
-    std::env::join_paths(folders).map_err(|error| error.to_string())
 }
 
 fn prepared<'a>(command: &'a mut Command, folder: &Path) -> &'a mut Command {

@@ -1,11 +1,10 @@
 //! Every check in order. If it is green here, it is green everywhere.
 
-use std::path::Path;
 use std::process::Command;
 
 use crate::evidence::{self, Request};
 use crate::steps::{self, Outcome, Steps};
-use crate::{checklist, lane, map, setup, vectors, workspace};
+use crate::{checklist, lane, map, setup, tools, vectors, workspace};
 
 /// The authority with its key on a token.
 const TOKENS: [&str; 6] = [
@@ -17,32 +16,17 @@ const TOKENS: [&str; 6] = [
     "authority/pkcs11,certify-tool/pkcs11",
 ];
 
-/// Where the checks run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Machine {
-    /// A developer's: only Debian packages are installed.
-    Desk {
-        /// Whether a missing reader stack is an error.
-        reader: bool,
-    },
-    /// A fresh one: tools are installed as well.
-    Ci,
-}
-
-/// Runs every check and prints a table of them.
+/// Runs every check and prints a table of them. What a check needs and this machine lacks is installed; where that cannot be, the check is
+/// skipped in words. In CI a check that was skipped has failed.
 ///
 /// # Errors
 /// The names of the checks that failed.
-pub fn run(machine: Machine) -> Result<(), String> {
+pub fn run() -> Result<(), String> {
     let mut steps = Steps::default();
-    let reader_wanted = machine != Machine::Desk { reader: false };
     steps.step("setup: Debian packages", |_| match setup::install() {
-        Err(reason) if !reader_wanted => Outcome::Skipped(reason),
-        outcome => outcome.into(),
+        Ok(()) => Outcome::Passed,
+        Err(reason) => Outcome::Skipped(reason),
     });
-    if machine == Machine::Ci {
-        steps.step("setup: tools", |_| tools().into());
-    }
     steps.step("format", |_| cargo(&["fmt", "--all", "--check"]));
     let clippy = [
         "clippy",
@@ -58,7 +42,7 @@ pub fn run(machine: Machine) -> Result<(), String> {
         if setup::library_is_there() {
             cargo(&[&clippy[..], &["--features", "pcsc", "--", "-D", "warnings"]].concat())
         } else {
-            without_reader(reader_wanted, "libpcsclite-dev is missing")
+            Outcome::Skipped("libpcsclite-dev is missing".into())
         }
     });
     steps.step("wire and card without std", |_| bare());
@@ -88,22 +72,22 @@ pub fn run(machine: Machine) -> Result<(), String> {
         ];
         cargo(&[&["test"], &TOKENS[..], &tests].concat())
     });
-    steps.step("vectors", |_| vectors::check().into());
+    steps.step("vectors", |_| match setup::python_is_there() {
+        Ok(()) => vectors::check().into(),
+        Err(reason) => Outcome::Skipped(reason),
+    });
     steps.step("map", |_| map::check().into());
     steps.step("checklist", |_| checklist::check().into());
-    steps.step("licences and sources", |_| deny(machine));
+    steps.step("licences and sources", |_| deny());
     steps.step("tests with a real pcscd", |results| {
         if setup::reader_is_there() {
             lane::tests(&[], results).into()
         } else {
-            without_reader(
-                reader_wanted,
-                "pcscd or its virtual reader is missing: `cargo xtask setup`",
-            )
+            Outcome::Skipped("pcscd or its virtual reader is missing: `cargo xtask setup`".into())
         }
     });
     evidence::gather(&mut steps, Request::QUICK);
-    steps.finish()
+    steps.finish(std::env::var_os("CI").is_some())
 }
 
 fn cargo(arguments: &[&str]) -> Outcome {
@@ -113,14 +97,6 @@ fn cargo(arguments: &[&str]) -> Outcome {
             .current_dir(workspace::root()),
     )
     .into()
-}
-
-fn without_reader(wanted: bool, reason: &str) -> Outcome {
-    if wanted {
-        Outcome::Failed(reason.into())
-    } else {
-        Outcome::Skipped(reason.into())
-    }
 }
 
 /// Builds for a target without an operating system where one is installed, else for this machine.
@@ -145,35 +121,20 @@ fn bare() -> Outcome {
     }
 }
 
-fn deny(machine: Machine) -> Outcome {
-    if !steps::succeeds("cargo", &["deny", "--version"]) {
-        let reason = "cargo-deny is missing: cargo install --locked cargo-deny";
-        return if machine == Machine::Ci {
-            Outcome::Failed(reason.into())
-        } else {
-            Outcome::Skipped(reason.into())
-        };
-    }
+fn deny() -> Outcome {
+    let path = match tools::DENY.search_path() {
+        Ok(path) => path,
+        Err(reason) => return Outcome::Skipped(reason),
+    };
     // Why no advisories: their database lives on another host than the crates, which a closed machine cannot reach.
-    cargo(&[
+    let mut deny = Command::new("cargo");
+    deny.args([
         "deny",
         "check",
         "--hide-inclusion-graph",
         "bans",
         "licenses",
         "sources",
-    ])
-}
-
-/// What a CI machine lacks.
-fn tools() -> Result<(), String> {
-    // Why not checked: without the target the bare build falls back to this machine's.
-    let _ = steps::run(Command::new("rustup").args(["target", "add", "thumbv7em-none-eabi"]));
-    if steps::succeeds("cargo", &["deny", "--version"]) {
-        return Ok(());
-    }
-    let mut install = Command::new("cargo");
-    install.args(["install", "--locked", "cargo-deny"]);
-    // Why elsewhere: cargo would otherwise read this workspace's own settings.
-    steps::run(install.current_dir(Path::new("/")))
+    ]);
+    steps::run(deny.env("PATH", path).current_dir(workspace::root())).into()
 }

@@ -1,8 +1,8 @@
-//! Developer commands: one place for every check. What CI runs is `cargo xtask ci`.
+//! Developer commands: one place for every check. What CI runs is `cargo xtask test`.
 //!
 //! | module | what lives there |
 //! |---|---|
-//! | [`gate`] | `test` and `ci`: every check in order, and the table at the end |
+//! | [`gate`] | `test`: every check in order, and the table at the end |
 //! | [`setup`] | `setup`: the Debian packages a machine needs |
 //! | [`map`] | `map`: arrows between packages, who may name what, no forgotten file |
 //! | [`checklist`] | `checklist`: every requirement is shown by a test that names it |
@@ -13,6 +13,7 @@
 //! | [`models`] | `models`: the protocol's models hold, and the broken ones are found broken |
 //! | [`lane`] | `lane`, `with-reader`: a `pcscd` of one's own |
 //! | [`oracle`] | `oracle`: card and terminal against the second implementation |
+//! | [`tools`] | programs from crates.io that checks need, built into a folder of our own |
 //! | [`vectors`] | `vectors`: the vectors are what the independent generator makes |
 //! | [`source`] | Rust text without comments, strings and test code |
 //! | [`steps`], [`workspace`] | running commands; packages and files |
@@ -30,6 +31,7 @@ mod oracle;
 mod setup;
 mod source;
 mod steps;
+mod tools;
 mod vectors;
 mod workspace;
 
@@ -38,9 +40,8 @@ use std::process::{Command, ExitCode};
 const USAGE: &str = "\
 cargo xtask COMMAND
 
-  test [--no-reader]    every check in order; installs Debian packages where it may
-                        (--no-reader: a machine without a reader stack is no error)
-  ci                    the same, and installs the tools that only a CI machine lacks
+  test                  every check in order; installs Debian packages where it may and
+                        builds tools from crates.io; what it cannot have it skips and names
   setup                 only installs the Debian packages
   map                   checks the arrows between packages and who may name what
   checklist [--write]   checks that a test names every row of docs/checklist.md
@@ -71,9 +72,7 @@ fn main() -> ExitCode {
     };
     let flags: Vec<&str> = rest.iter().map(String::as_str).collect();
     let outcome = match (command, flags.as_slice()) {
-        ("test", []) => gate::run(gate::Machine::Desk { reader: true }),
-        ("test", ["--no-reader"]) => gate::run(gate::Machine::Desk { reader: false }),
-        ("ci", []) => gate::run(gate::Machine::Ci),
+        ("test", []) => gate::run(),
         ("setup", []) => setup::install().map(|()| println!("every package is there")),
         ("map", []) => map::check(),
         ("checklist", []) => checklist::check(),

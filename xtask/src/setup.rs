@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::steps;
+use crate::{steps, vectors};
 
 /// Each package and what it is for.
 const PACKAGES: [(&str, &str); 10] = [
@@ -77,6 +77,28 @@ pub fn reader_is_there() -> bool {
 /// Whether programs can be built against the reader daemon's library.
 pub fn library_is_there() -> bool {
     steps::succeeds("pkg-config", &["--exists", "libpcsclite"])
+}
+
+/// Whether a Python can be had that runs the generator of the vectors and the second implementation.
+///
+/// # Errors
+/// What is missing.
+pub fn python_is_there() -> Result<(), String> {
+    vectors::python().map(drop)
+}
+
+/// Whether secrets can be followed through the compiled program.
+///
+/// # Errors
+/// What is missing.
+pub fn valgrind_is_there() -> Result<(), String> {
+    if !cfg!(target_arch = "x86_64") {
+        return Err("valgrind is spoken to on x86_64 only".into());
+    }
+    match steps::succeeds("valgrind", &["--version"]) {
+        true => Ok(()),
+        false => Err("valgrind is missing: `cargo xtask setup`".into()),
+    }
 }
 
 /// Where the daemon is; an ordinary user's path often lacks its folder.

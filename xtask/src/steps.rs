@@ -99,23 +99,34 @@ impl Steps {
         self.done.push((name.to_owned(), outcome, took));
     }
 
-    /// Prints the table.
+    /// Prints the table, and the names of the steps that were skipped.
     ///
     /// # Errors
-    /// The names of the steps that failed.
-    pub fn finish(&self) -> Result<(), String> {
+    /// The names of the steps that failed; with `complete`, of those that were skipped as well.
+    pub fn finish(&self, complete: bool) -> Result<(), String> {
         println!("\n{}", self.table());
-        let failed: Vec<_> = self
-            .done
-            .iter()
-            .filter(|(_, outcome, _)| matches!(outcome, Outcome::Failed(_)))
-            .map(|(name, _, _)| name.as_str())
-            .collect();
-        if failed.is_empty() {
-            Ok(())
-        } else {
-            Err(format!("failed: {}", failed.join(", ")))
+        let failed = self.names(|outcome| matches!(outcome, Outcome::Failed(_)));
+        let skipped = self.names(|outcome| matches!(outcome, Outcome::Skipped(_)));
+        if !skipped.is_empty() {
+            println!("skipped: {}", skipped.join(", "));
         }
+        match (failed.as_slice(), skipped.as_slice()) {
+            ([], []) => Ok(()),
+            ([], _) if !complete => Ok(()),
+            ([], _) => Err(format!("skipped, which CI may not: {}", skipped.join(", "))),
+            (_, _) => Err(format!("failed: {}", failed.join(", "))),
+        }
+    }
+
+    /// Whether the step of this name was skipped.
+    pub fn was_skipped(&self, name: &str) -> bool {
+        self.names(|outcome| matches!(outcome, Outcome::Skipped(_)))
+            .contains(&name)
+    }
+
+    fn names(&self, which: impl Fn(&Outcome) -> bool) -> Vec<&str> {
+        let those = self.done.iter().filter(|(_, outcome, _)| which(outcome));
+        those.map(|(name, _, _)| name.as_str()).collect()
     }
 
     fn table(&self) -> String {
@@ -153,14 +164,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_failed_step_fails_the_whole_and_a_skipped_one_does_not() {
+    fn one_failed_step_fails_the_whole_and_a_skipped_one_only_where_all_must_run() {
         let mut steps = Steps::default();
         steps.step("one", |_| Outcome::Passed);
         steps.step("two", |_| Outcome::Skipped("no reader".into()));
-        assert_eq!(steps.finish(), Ok(()));
+        assert_eq!(steps.finish(false), Ok(()));
+        assert_eq!(
+            steps.finish(true),
+            Err("skipped, which CI may not: two".into())
+        );
         steps.step("three", |_| Outcome::Failed("broken".into()));
         steps.step("four", |_| Outcome::Passed);
-        assert_eq!(steps.finish(), Err("failed: three".into()));
+        assert_eq!(steps.finish(false), Err("failed: three".into()));
         let table = steps.table();
         assert!(
             table.contains("two") && table.contains("SKIPPED") && table.contains("broken"),

@@ -9,29 +9,19 @@
 mod quotes;
 mod variants;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::evidence::MARK;
-use crate::steps;
-use crate::workspace;
+use crate::{steps, tools, workspace};
 use variants::{Kind, Model};
 
 const FOLDER: &str = "models";
 const BASES: [&str; 4] = ["setup", "reconnect", "messaging", "certification"];
 const SEARCHES: [&str; 2] = ["ratchet.py", "lifecycle.py"];
-const VERSION: &str = "1.6.7";
-const INSTALL: [&str; 6] = [
-    "install",
-    "--locked",
-    "--ignore-rust-version",
-    "verifpal",
-    "--version",
-    VERSION,
-];
 /// So many twins must be found broken.
 const TWINS: usize = 15;
 
@@ -58,7 +48,7 @@ pub fn run(full: bool) -> Result<(), String> {
     );
     let left_out = models.iter().filter(|model| model.full && !full).count();
     models.retain(|model| full || !model.full);
-    verify(&verifpal()?, &models)?;
+    verify(&tools::VERIFPAL.ensure()?, &models)?;
     if left_out > 0 {
         println!("left to --full: {left_out} slow models");
     }
@@ -134,8 +124,9 @@ fn verify(verifpal: &Path, models: &[Model]) -> Result<(), String> {
             .sum()
     };
     println!(
-        "{MARK}T70 cases={} seed=0 Verifpal {VERSION}: queries of {} models as expected, {} stated limits among them",
+        "{MARK}T70 cases={} seed=0 Verifpal {}: queries of {} models as expected, {} stated limits among them",
         queries(&[Kind::Also, Kind::Limit]),
+        tools::VERIFPAL.version(),
         models.len() - broken,
         models
             .iter()
@@ -170,32 +161,4 @@ fn ask(verifpal: &Path, folder: &Path, model: &Model) -> Result<(), String> {
         "expected {expected}, got {said} {}",
         complaint.trim()
     ))
-}
-
-/// Verifpal of the right version: on the path, in a folder of our own, or installed there now.
-fn verifpal() -> Result<PathBuf, String> {
-    let folder = workspace::target()?.join("verifpal");
-    let own = folder.join("bin/verifpal");
-    for program in [PathBuf::from("verifpal"), own.clone()] {
-        let version = Command::new(&program).arg("--version").output();
-        let version = version.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        if version.is_ok_and(|version| version.trim().ends_with(VERSION)) {
-            return Ok(program);
-        }
-    }
-    if std::env::var_os("CI").is_none() {
-        return Err(format!(
-            "Verifpal {VERSION} is missing: cargo {}",
-            INSTALL.join(" ")
-        ));
-    }
-    // Why elsewhere: cargo would otherwise read this workspace's own settings.
-    steps::run(
-        Command::new("cargo")
-            .args(INSTALL)
-            .arg("--root")
-            .arg(&folder)
-            .current_dir("/"),
-    )?;
-    Ok(own)
 }
