@@ -72,6 +72,10 @@ pub enum StoreError {
     },
 }
 
+/// For how many seconds at least the answer to a [`Token`] is kept, counted by the times of the ledger's lines: 7 days. A request that is
+/// repeated later is judged as a new one: a request for a certificate is refused then, for its nonce is used up.
+pub const ANSWERS_KEPT: u64 = 7 * 86_400;
+
 /// Names a request of a client, so that sending it twice does it once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token {

@@ -6,13 +6,13 @@
 //! A new store takes all [`STEPS`], an older one those that it has not. A step that was released is never edited.
 
 /// Version of the tables: how many steps there are.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// Stands in place of a version while a ledger is being copied into the store.
 pub(super) const COPYING: i64 = 0;
 
 /// What makes each version of the one before.
-pub(super) const STEPS: [&[&str]; 2] = [VERSION_1, VERSION_2];
+pub(super) const STEPS: [&[&str]; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &[&str] = &[
     // One row: where the ledger ends. Its row lock is the write lock.
@@ -47,4 +47,18 @@ const VERSION_2: &[&str] = &[
     "INSERT INTO roots (line, certificate, link) SELECT 1, root, substr(root, 1, 0) FROM tail",
     "ALTER TABLE tail DROP COLUMN root",
     "ALTER TABLE serials ADD COLUMN barrier BIGINT NOT NULL DEFAULT 0",
+];
+
+const VERSION_3: &[&str] = &[
+    // Answers end: each has the time of its line. Those of before count from the last line on.
+    "ALTER TABLE answers ADD COLUMN time BIGINT NOT NULL DEFAULT 0",
+    "UPDATE answers SET time = (SELECT time FROM tail)",
+    "CREATE INDEX answers_time ON answers (time)",
+    // What is asked for in an order, or by a bound, has an index that begins with it.
+    "DROP INDEX holders_waiting",
+    "CREATE INDEX holders_waiting ON holders (role, issued, line) WHERE delivered = 0 AND revoked IS NULL",
+    "DROP INDEX requests_waiting",
+    "CREATE INDEX requests_open ON requests (until) WHERE issued IS NULL AND refused IS NULL",
+    "CREATE INDEX requests_open_of ON requests (client, role, until) WHERE issued IS NULL AND refused IS NULL",
+    "CREATE INDEX serials_highest ON serials (highest DESC, prefix)",
 ];

@@ -50,6 +50,9 @@ const TRIAL: usize = 65_536;
 /// Most values in one statement; lists are cut to fit.
 const MOST_VALUES: usize = 400;
 
+/// Most tokens in one statement: each is a term of its own.
+const MOST_TOKENS: usize = 64;
+
 /// Requests that an operator can still decide about at the time `$1`.
 const OPEN: &str = "issued IS NULL AND refused IS NULL AND until >= $1 AND line > COALESCE((SELECT max(restorations.line) FROM restorations), 0)";
 
@@ -94,7 +97,7 @@ impl<S: Sql> SqlStore<S> {
         let keys: Vec<Value> = keys.into_iter().collect();
         let mut found = Vec::new();
         for keys in keys.chunks(MOST_VALUES) {
-            let keys = padded(keys);
+            let keys = padded(keys, 1);
             let text = format!("{text} IN ({})", places(1, keys.len()));
             found.extend(self.read(what, &text, &keys, &make)?);
         }
@@ -191,21 +194,33 @@ impl<S: Sql> SqlStore<S> {
         Ok(())
     }
 
-    /// What was answered before. Tokens are looked up by their word alone, then told apart by client.
+    /// What was answered before.
     fn done(&mut self, needs: &Needs) -> Result<HashMap<Token, Done>, StoreError> {
-        let words = needs.tokens.iter().map(|token| token.word.as_str().into());
-        let text = "SELECT client, word, digest, entry FROM answers JOIN lines ON sequence = line WHERE word";
-        let found = self.among("an answer", text, words, |row| {
-            let token = Token {
-                client: row.text()?,
-                word: row.text()?,
-            };
-            let digest = row.array()?;
-            let line = Line::read(&row.text()?).ok()?;
-            Some((token, Done { digest, line }))
-        })?;
-        let asked = |(token, _): &(Token, Done)| needs.tokens.contains(token);
-        Ok(found.into_iter().filter(asked).collect())
+        let tokens = needs.tokens.iter();
+        let tokens: Vec<Value> = tokens
+            .flat_map(|token| [token.client.as_str().into(), token.word.as_str().into()])
+            .collect();
+        let mut done = HashMap::new();
+        for tokens in tokens.chunks(MOST_TOKENS * 2) {
+            let tokens = padded(tokens, 2);
+            let keys = (1..=tokens.len()).step_by(2);
+            let keys = keys.map(|at| format!("(client = ${at} AND word = ${})", at + 1));
+            let keys: Vec<String> = keys.collect();
+            let text = format!(
+                "SELECT client, word, digest, entry FROM answers JOIN lines ON sequence = line WHERE {}",
+                keys.join(" OR ")
+            );
+            done.extend(self.read("an answer", &text, &tokens, |row| {
+                let token = Token {
+                    client: row.text()?,
+                    word: row.text()?,
+                };
+                let digest = row.array()?;
+                let line = Line::read(&row.text()?).ok()?;
+                Some((token, Done { digest, line }))
+            })?);
+        }
+        Ok(done)
     }
 
     fn read_roots(&mut self) -> Result<Roots, StoreError> {
@@ -427,11 +442,14 @@ fn places(first: usize, count: usize) -> String {
     places.join(", ")
 }
 
-/// The keys, the last one repeated until there are 2^n: so there are few statements to prepare.
-fn padded(keys: &[Value]) -> Vec<Value> {
+/// Keys of `width` values each, the last one repeated until there are 2^n: so there are few statements to prepare.
+fn padded(keys: &[Value], width: usize) -> Vec<Value> {
     let mut padded = keys.to_vec();
-    if let Some(last) = keys.last() {
-        padded.resize(keys.len().next_power_of_two(), last.clone());
+    if let Some(last) = keys.chunks(width).next_back() {
+        let count = (keys.len() / width).next_power_of_two();
+        while padded.len() < count * width {
+            padded.extend_from_slice(last);
+        }
     }
     padded
 }

@@ -1,14 +1,17 @@
 //! What a change adds, written: lines and the nodes they complete, then the records, the head, and the ledger's new end.
 
-use super::StoreError;
 use super::row::{ASKED, CHALLENGE, ROOT, Value, replaced};
 use super::sql::{Sql, SqlStore};
+use super::{ANSWERS_KEPT, StoreError};
 use crate::approval::Verdict;
 use crate::book::Book;
 use crate::leap::Restoration;
 use crate::ledger::Line;
 use crate::roots::Root;
 use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
+
+/// Most answers that one change deletes, so that no change is long: twice what the largest step of the clerk adds.
+const MOST_FORGOTTEN: u32 = 128;
 
 impl<S: Sql> SqlStore<S> {
     /// The complete subtrees that a tree of this size ends with: all that it takes to make it grow.
@@ -142,10 +145,21 @@ impl<S: Sql> SqlStore<S> {
                     token.word.as_str().into(),
                     done.digest[..].into(),
                     done.line.sequence.into(),
+                    done.line.time.into(),
                 ]);
             }
         }
-        self.insert("answers (client, word, digest, line)", 4, &rows, "")
+        self.insert("answers (client, word, digest, line, time)", 5, &rows, "")?;
+        self.forget_answers(book.last_time)
+    }
+
+    /// Deletes answers that are too old: a bounded number, but more than one step adds.
+    fn forget_answers(&mut self, now: u64) -> Result<(), StoreError> {
+        let text = format!(
+            "DELETE FROM answers WHERE (client, word) IN (SELECT client, word FROM answers WHERE time < $1 ORDER BY time LIMIT {MOST_FORGOTTEN})"
+        );
+        let end = now.saturating_sub(ANSWERS_KEPT);
+        self.sql.execute(&text, &[end.into()])
     }
 
     fn write_requests(&mut self, book: &Book) -> Result<(), StoreError> {
