@@ -59,7 +59,7 @@ fn command() -> Command {
     let origin = Arg::new("origin").long("origin").action(ArgAction::SetTrue);
     Command::new("authority")
         .about("The certification authority as a network service")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(host::version(env!("CARGO_PKG_VERSION"), &[("pkcs11", cfg!(feature = "pkcs11"))]))
         .subcommand_required(true)
         .arg(file)
         .args(settings)

@@ -41,7 +41,7 @@ fn run(as_json: bool) -> Result<bool, world::Failure> {
     figures.extend(reader::ratios()?);
     #[cfg(not(feature = "pcsc"))]
     eprintln!(
-        "readers: not run; cargo xtask with-reader cargo run --release -p bench --features pcsc"
+        "readers: not run; cargo xtask with-reader cargo run --profile dist -p bench --features pcsc"
     );
     Ok(table::print(&figures, as_json))
 }

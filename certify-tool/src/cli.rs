@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 verification failed, 4 authentication failed,
 /// 5 waits for an operator's approval.
 #[derive(Parser)]
-#[command(name = "certify", version)]
+#[command(name = "certify", version = host::version(env!("CARGO_PKG_VERSION"), &[("pcsc", cfg!(feature = "pcsc")), ("pkcs11", cfg!(feature = "pkcs11"))]))]
 pub struct Arguments {
     /// The authority's folder [default: tallystick/authority in the user's data folder]
     #[arg(long, global = true, value_name = "FOLDER", env = "TALLY_AUTHORITY")]

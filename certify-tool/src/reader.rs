@@ -95,6 +95,6 @@ fn by_pcsc(part: &str) -> Result<Cards, Failure> {
 #[cfg(not(feature = "pcsc"))]
 fn by_pcsc(_: &str) -> Result<Cards, Failure> {
     Err(Failure::usage(
-        "this build has no PC/SC: build it with `cargo build -p certify-tool --features pcsc`, or use --listen",
+        "this build has no PC/SC: build it with `cargo build -p certify-tool --features pcsc,pkcs11`, or use --listen",
     ))
 }

@@ -83,7 +83,7 @@ pub fn enrolment_code(file: Option<&Path>) -> Result<Zeroizing<String>, Failure>
 pub fn token_pin(file: Option<&Path>, uri: &KeyUri) -> Result<Pin, Failure> {
     if !cfg!(feature = "pkcs11") {
         return Err(Failure::usage(
-            "this build has no PKCS#11: build it with `cargo build -p certify-tool --features pkcs11`",
+            "this build has no PKCS#11: build it with `cargo build -p certify-tool --features pcsc,pkcs11`",
         ));
     }
     match file.or(uri.pin_source.as_deref()) {

@@ -24,7 +24,7 @@ fn a_build_without_pkcs11_says_how_to_get_it() {
     desk.run("ca init --name ZZTALLYROOT00001 --key pkcs11:token=ROOT;object=root")
         .fails(
             2,
-            "build it with `cargo build -p certify-tool --features pkcs11`",
+            "build it with `cargo build -p certify-tool --features pcsc,pkcs11`",
         );
     assert!(!exists(&desk.path("ca")));
 }

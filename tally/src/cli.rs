@@ -7,7 +7,7 @@ use std::path::PathBuf;
 ///
 /// Exit codes: 0 done, 1 failed, 2 usage, 3 verification failed, 4 authentication failed.
 #[derive(Parser)]
-#[command(name = "tally", version)]
+#[command(name = "tally", version = host::version(env!("CARGO_PKG_VERSION"), &[("pcsc", cfg!(feature = "pcsc"))]))]
 pub struct Arguments {
     /// How to print results
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]

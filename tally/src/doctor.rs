@@ -41,7 +41,7 @@ fn built_in() -> Finding {
         } else {
             Err("not built in".into())
         },
-        remedy: "apt-get install libpcsclite-dev pkg-config; cargo build --release --workspace --features pcsc",
+        remedy: "apt-get install libpcsclite-dev pkg-config; cargo programs",
     }
 }
 

@@ -1,4 +1,4 @@
-//! T34: the program itself holds no code, passphrase or key. With `--release` it is the program that is shipped.
+//! T34: the program itself holds no code, passphrase or key. With `--profile dist` it is the program that is installed.
 
 use test_vectors::defaults::{found_in, stripped};
 use test_vectors::evidence::report;

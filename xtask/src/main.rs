@@ -115,19 +115,19 @@ fn usage() -> ExitCode {
 /// The figures; those over a reader only where there is one.
 fn bench(arguments: &[String]) -> Result<(), String> {
     let mut build = Command::new("cargo");
-    build.args(["build", "--release", "-p", "bench"]);
+    build.args(["build", "--profile", "dist", "-p", "bench"]);
     if arguments.first().is_some_and(|first| first == "authority") {
         steps::run(build.args(["--features", "authority"]))?;
-        let mut bench = Command::new(workspace::target()?.join("release/bench"));
+        let mut bench = Command::new(workspace::target()?.join("dist/bench"));
         return steps::run(bench.args(arguments));
     }
     if !setup::reader_is_there() {
         steps::run(&mut build)?;
-        let mut bench = Command::new(workspace::target()?.join("release/bench"));
+        let mut bench = Command::new(workspace::target()?.join("dist/bench"));
         return steps::run(bench.args(arguments));
     }
     steps::run(build.args(["--features", "pcsc"]))?;
-    let bench = workspace::target()?.join("release/bench");
+    let bench = workspace::target()?.join("dist/bench");
     let bench = [bench.to_string_lossy().into_owned()];
     // Why one core: waking an idle one costs as much as a round trip, and not the same for both sides of a ratio.
     let pinned = ["taskset", "-c", "0"].map(str::to_owned);

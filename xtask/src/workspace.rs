@@ -116,6 +116,22 @@ pub fn files(packages: &[Package], endings: &[&str]) -> Result<Tree, String> {
     Ok(tree)
 }
 
+/// The documents: Markdown at the root and below `docs`.
+pub fn documents() -> Result<Tree, String> {
+    let mut tree = Tree::new();
+    gather(&root(), "docs", &[".md"], &mut tree)?;
+    for entry in std::fs::read_dir(root()).map_err(|error| error.to_string())? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".md") {
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| format!("{name}: {error}"))?;
+            tree.insert(name.into_owned(), text);
+        }
+    }
+    Ok(tree)
+}
+
 fn gather(base: &Path, folder: &str, endings: &[&str], tree: &mut Tree) -> Result<(), String> {
     let complain = |error| format!("{folder}: {error}");
     for entry in std::fs::read_dir(base.join(folder)).map_err(complain)? {

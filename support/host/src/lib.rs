@@ -3,9 +3,12 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`text`] | escapes foreign text before it is shown |
+//! | [`version`] | what `--version` says: number and features |
 //! | [`refuse_core_dumps`] | keeps a process's memory out of core dumps and debuggers |
 
 mod core_dump;
 pub mod text;
+mod version;
 
 pub use core_dump::refuse_core_dumps;
+pub use version::version;

@@ -1,6 +1,7 @@
 //! The architecture as a check: which package may see which, and who may name what.
 
 mod arrows;
+mod documents;
 mod evidence;
 mod modules;
 mod names;
@@ -36,7 +37,8 @@ impl fmt::Display for Violation {
 /// How many there are.
 pub fn check() -> Result<(), String> {
     let packages = workspace::packages()?;
-    let files = workspace::files(&packages, &[".rs", ".json"])?;
+    let mut files = workspace::files(&packages, &[".rs", ".json"])?;
+    files.extend(workspace::documents()?);
     let found = violations(&packages, &files);
     for violation in &found {
         println!("{violation}");
@@ -60,6 +62,7 @@ fn violations(packages: &[Package], files: &Tree) -> Vec<Violation> {
     found.extend(names::check(packages, files, &reached));
     found.extend(modules::check(files, &reached));
     found.extend(evidence::check(files));
+    found.extend(documents::check(files));
     found.sort();
     found
 }
