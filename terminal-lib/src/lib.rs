@@ -59,6 +59,8 @@ pub mod terminal;
 pub mod transport;
 pub mod trust;
 
+/// The wire's types, which this crate's functions take and give: names, certificates, digits, dates.
+pub use apdu;
 pub use connect::{ConnectError, SetUpFailure};
 pub use host::{refuse_core_dumps, text};
 pub use session::Session;

@@ -4,7 +4,7 @@ use super::Violation;
 use crate::workspace::{Need, Package};
 
 /// What each of our packages may need of ours.
-const ARROWS: [(&str, Sees); 15] = [
+const ARROWS: [(&str, Sees); 16] = [
     ("host", Sees::Only(&[])),
     ("apdu", Sees::Only(&[])),
     ("journal", Sees::Only(&[])),
@@ -20,6 +20,10 @@ const ARROWS: [(&str, Sees); 15] = [
     (
         "certify-tool",
         Sees::Only(&["authority", "terminal-lib", "apdu", "host"]),
+    ),
+    (
+        "tallystick-testing",
+        Sees::Only(&["terminal-lib", "card-sim", "card-core", "apdu"]),
     ),
     ("tally", Sees::All),
     ("conformance", Sees::All),
