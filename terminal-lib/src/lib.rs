@@ -45,6 +45,8 @@
 //!     Ok(())
 //! }
 //! ```
+//!
+//! For unit tests of an application without hardware see the package `tallystick-testing`.
 
 pub mod application;
 mod connect;

@@ -2,7 +2,7 @@
 
 use tallystick_testing::{PIN, TestAuthority, TestHolder};
 use terminal_lib::Session;
-use terminal_lib::application::Policy;
+use terminal_lib::application::{Notice, Policy};
 use terminal_lib::service::counter::Counter;
 
 const CARD: &str = "ZZTESTCARD00001";
@@ -39,10 +39,10 @@ fn a_wrong_pin_is_asked_for_again_and_nobody_pairs_without_a_holder() {
     let mut reader = card.insert();
     let paired = terminal.connect(&mut reader, &mut mistaken, &Policy::Ask);
     assert_eq!(paired.unwrap().card().as_str(), CARD);
-    assert!(
-        mistaken.notices.len() > 1,
-        "a wrong PIN and a pairing are told"
-    );
+    assert!(matches!(
+        mistaken.notices.as_slice(),
+        [Notice::PairingMade { .. }]
+    ));
 }
 
 #[test]
