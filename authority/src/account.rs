@@ -6,7 +6,7 @@ use crate::error::AuthorityError;
 use crate::moment::Moment;
 use crate::status::RevocationRefused;
 use crate::store::{Needs, StoreError, StoredNodes};
-use crate::tree::{self, ConsistencyProof, Receipt, SignedTreeHead, TreeError};
+use crate::tree::{self, ConsistencyProof, Receipt, SignedTreeHead};
 use apdu::certificate::Name;
 
 /// The ledger cannot prove what was asked for.
@@ -59,12 +59,10 @@ impl Authority {
         let (Some(entry), Some(index)) = (entry, line.checked_sub(1)) else {
             return Err(NotProvable::NotSigned(line).into());
         };
-        let nodes = StoredNodes::of(self.store.as_mut());
-        let path = match tree::inclusion(index, head.head.size, &nodes) {
-            Ok(path) => path,
-            Err(TreeError::Nodes(error)) => return Err(error.into()),
-            Err(_) => return Err(NotProvable::NotSigned(line).into()),
-        };
+        let path = StoredNodes::compute(self.store.as_mut(), |nodes| {
+            tree::inclusion(index, head.head.size, nodes)
+                .map_err(|_| AuthorityError::from(NotProvable::NotSigned(line)))
+        })?;
         Ok(Receipt {
             head,
             index,
@@ -91,15 +89,14 @@ impl Authority {
         if first == 0 || second > size {
             return Err(sizes.into());
         }
-        match tree::consistency(first, second, &StoredNodes::of(self.store.as_mut())) {
-            Ok(path) => Ok(ConsistencyProof {
-                first,
-                second,
-                path,
-            }),
-            Err(TreeError::Nodes(error)) => Err(error.into()),
-            Err(_) => Err(sizes.into()),
-        }
+        let path = StoredNodes::compute(self.store.as_mut(), |nodes| {
+            tree::consistency(first, second, nodes).map_err(|_| AuthorityError::from(sizes.clone()))
+        })?;
+        Ok(ConsistencyProof {
+            first,
+            second,
+            path,
+        })
     }
 
     /// Signs a head over all lines now, if the newest is older.

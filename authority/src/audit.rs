@@ -118,7 +118,13 @@ impl Authority {
     /// # Errors
     /// What the store says.
     pub fn root_at(&mut self, size: u64) -> Result<Hash, StoreError> {
-        tree::root(size, &StoredNodes::of(self.store.as_mut()))
+        let lacking = StoreError::Damaged {
+            place: "the store".into(),
+            what: "the tree".into(),
+        };
+        StoredNodes::compute(self.store.as_mut(), |nodes| {
+            tree::root(size, nodes).map_err(|_| lacking.clone())
+        })
     }
 
     /// Compares every record of the store with what follows from the ledger.

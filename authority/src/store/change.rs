@@ -12,6 +12,7 @@ impl<S: Sql> SqlStore<S> {
             sql,
             changing: false,
             version: VERSION,
+            frontier: None,
         };
         match store.version() {
             Ok(VERSION) | Err(StoreError::Absent(_)) => Ok(store),
@@ -26,7 +27,7 @@ impl<S: Sql> SqlStore<S> {
         self.changing = true;
         self.settle(|store| {
             if !S::DIALECT.alone.is_empty() {
-                store.sql.execute(S::DIALECT.alone, &[])?;
+                store.sql.define(S::DIALECT.alone)?;
             }
             // Once more behind the lock: another process may have been faster.
             let found = store.version()?;
@@ -45,7 +46,7 @@ impl<S: Sql> SqlStore<S> {
         let mut statements = steps.iter().flat_map(|step| step.iter());
         statements.try_for_each(|statement| {
             let statement = statement.replace("BYTES", S::DIALECT.bytes);
-            self.sql.execute(&statement, &[])
+            self.sql.define(&statement)
         })
     }
 

@@ -3,9 +3,15 @@
 //! A change takes the store's only write lock, loads the records it needs into a [`Book`], lets policy decide, and commits lines and
 //! records together: durable when `commit` returns, or nothing of it happened. Two processes on one store take turns.
 
+mod batch;
 mod change;
 mod clients;
+#[cfg(feature = "postgres")]
+mod exchange;
+mod load;
 mod moving;
+#[cfg(debug_assertions)]
+mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 mod row;
@@ -14,6 +20,8 @@ mod sql;
 pub mod sqlite;
 #[cfg(feature = "postgres")]
 mod tls;
+#[cfg(debug_assertions)]
+mod whole;
 mod write;
 
 pub use clients::Clients;
@@ -23,7 +31,7 @@ use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::ledger::Line;
 use crate::roots::Roots;
-use crate::tree::{Hash, Nodes, SignedTreeHead};
+use crate::tree::{Hash, MemoryNodes, Missing, Nodes, SignedTreeHead};
 use apdu::certificate::{Certificate, Name, Role, StatusList};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -213,23 +221,46 @@ pub trait Store: Clients + Send {
     /// The newest signed head, if one was signed for at least `size` lines.
     fn head(&mut self, size: u64) -> Result<Option<SignedTreeHead>, StoreError>;
 
-    /// Hash of the complete subtree of 2^`level` leaves that begins at leaf `place` * 2^`level`.
-    fn node(&mut self, level: u8, place: u64) -> Result<Hash, StoreError>;
+    /// Hashes of complete subtrees, by level and place: of 2^level leaves, from leaf place * 2^level on. All that were asked for.
+    fn nodes(&mut self, wanted: &[(u8, u64)]) -> Result<MemoryNodes, StoreError>;
 }
 
-/// The tree of a store, for computing roots and proofs.
-pub(crate) struct StoredNodes<'s>(RefCell<&'s mut dyn Store>);
+/// The tree of a store for one computation of a root or proof. It runs twice: first to see which nodes it asks for, then with these,
+/// which are read all together.
+pub(crate) struct StoredNodes {
+    asked: RefCell<BTreeSet<(u8, u64)>>,
+    read: Option<MemoryNodes>,
+}
 
-impl<'s> StoredNodes<'s> {
-    pub(crate) fn of(store: &'s mut dyn Store) -> Self {
-        Self(RefCell::new(store))
+impl StoredNodes {
+    /// Which nodes are asked for does not depend on their hashes. An error of the first run is that of the computation.
+    pub(crate) fn compute<T, E: From<StoreError>>(
+        store: &mut dyn Store,
+        work: impl Fn(&Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let first = Self {
+            asked: RefCell::default(),
+            read: None,
+        };
+        work(&first)?;
+        let wanted: Vec<_> = first.asked.into_inner().into_iter().collect();
+        work(&Self {
+            asked: RefCell::default(),
+            read: Some(store.nodes(&wanted)?),
+        })
     }
 }
 
-impl Nodes for StoredNodes<'_> {
-    type Error = StoreError;
+impl Nodes for StoredNodes {
+    type Error = Missing;
 
-    fn node(&self, level: u8, index: u64) -> Result<Hash, StoreError> {
-        self.0.borrow_mut().node(level, index)
+    fn node(&self, level: u8, index: u64) -> Result<Hash, Missing> {
+        match &self.read {
+            Some(nodes) => nodes.node(level, index),
+            None => {
+                self.asked.borrow_mut().insert((level, index));
+                Ok(Hash::EMPTY)
+            }
+        }
     }
 }

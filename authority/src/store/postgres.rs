@@ -1,31 +1,32 @@
 //! PostgreSQL: several authorities' services share one store; the row lock on the ledger's end makes them take turns.
 
+use super::batch::Query;
+use super::exchange::{Connection, Sent};
 use super::row::{Row, Value};
 use super::sql::{Dialect, Sql, SqlStore};
 use super::tls::{self, Protection};
 use super::{Store, StoreError};
-use postgres::error::SqlState;
-use postgres::types::{ToSql, Type};
-use postgres::{Client, Config, Error, NoTls, Statement};
-use std::collections::HashMap;
 use std::time::Duration;
-
-/// Most statements that stay prepared.
-const PREPARED: usize = 256;
+use tokio::runtime::{self, Runtime};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, Error, NoTls};
 
 /// A connection that comes back after it was lost, but never within a change.
+///
+/// Statements wait in a queue until an answer is needed, and go to the server together: a change costs as many round trips as it has
+/// reads that depend on each other, and one for all that it writes.
 struct Postgres {
     config: Config,
     protection: Protection,
     place: String,
     patience: Duration,
     connection: Option<Connection>,
+    /// What goes with the next exchange.
+    queue: Vec<Sent>,
+    /// Whether the server is within a change.
     changing: bool,
-}
-
-struct Connection {
-    client: Client,
-    prepared: HashMap<String, Statement>,
+    /// Last, for the connection's task runs on it. Only while something is exchanged.
+    runtime: Runtime,
 }
 
 /// An instance that says nothing for so long within a change, or a network that does not, holds nobody up any more.
@@ -51,22 +52,27 @@ pub fn open(address: &str, patience: Duration) -> Result<Box<dyn Store>, StoreEr
     }
     let database = config.get_dbname().unwrap_or_default();
     let place = format!("PostgreSQL database {database}");
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let mut postgres = Postgres {
         config,
         protection,
-        place,
         patience,
         connection: None,
+        queue: Vec::new(),
         changing: false,
+        runtime: runtime.map_err(|error| StoreError::Unavailable {
+            place: place.clone(),
+            reason: error.to_string(),
+        })?,
+        place,
     };
     postgres.connection()?;
     Ok(Box::new(SqlStore::open(postgres)?))
 }
 
 impl Postgres {
-    fn connection(&mut self) -> Result<&mut Connection, StoreError> {
-        let lost = |connection: &Connection| connection.client.is_closed();
-        if self.connection.as_ref().is_some_and(lost) {
+    fn connection(&mut self) -> Result<(), StoreError> {
+        if self.connection.as_ref().is_some_and(Connection::is_closed) {
             self.connection = None;
         }
         if self.connection.is_none() {
@@ -76,58 +82,51 @@ impl Postgres {
             let connected = self.connect();
             self.connection = Some(connected.map_err(|error| self.failed(&error))?);
         }
-        match &mut self.connection {
-            Some(connection) => Ok(connection),
-            None => Err(StoreError::Absent(self.place.clone())),
-        }
+        Ok(())
     }
 
     fn connect(&self) -> Result<Connection, Error> {
-        let mut client = match &self.protection {
-            Protection::None => self.config.connect(NoTls)?,
-            Protection::Tls(tls) => self.config.connect(tls.clone())?,
-        };
         let patience = self.patience.as_millis().max(1);
-        client.batch_execute(&format!(
+        let settings = format!(
             "SET synchronous_commit TO on; SET lock_timeout TO {patience}; SET client_min_messages TO error; \
              SET idle_in_transaction_session_timeout TO {}",
             HANGING.as_millis()
-        ))?;
-        Ok(Connection {
-            client,
-            prepared: HashMap::new(),
-        })
-    }
-
-    fn run<T>(
-        &mut self,
-        text: &str,
-        values: &[Value],
-        run: impl Fn(&mut Client, &Statement, &[&(dyn ToSql + Sync)]) -> Result<T, Error>,
-    ) -> Result<T, StoreError> {
-        self.patiently(|connection| {
-            let statement = connection.statement(text)?;
-            let values = values.iter().zip(statement.params());
-            let values: Vec<&(dyn ToSql + Sync)> = values.map(as_sql).collect();
-            run(&mut connection.client, &statement, &values)
-        })
-    }
-
-    fn plain(&mut self, text: &str) -> Result<(), StoreError> {
-        self.patiently(|connection| connection.client.batch_execute(text))
-    }
-
-    /// That a connection was lost is noticed only when it is used. Outside a change it is made anew then, once.
-    fn patiently<T>(
-        &mut self,
-        run: impl Fn(&mut Connection) -> Result<T, Error>,
-    ) -> Result<T, StoreError> {
-        let connection = self.connection()?;
-        let mut outcome = run(connection);
-        if outcome.is_err() && connection.client.is_closed() && !self.changing {
-            outcome = run(self.connection()?);
+        );
+        let (config, runtime) = (&self.config, &self.runtime);
+        match &self.protection {
+            Protection::None => Connection::open(runtime, config, NoTls, &settings),
+            Protection::Tls(tls) => Connection::open(runtime, config, tls.clone(), &settings),
         }
-        outcome.map_err(|error| self.failed(&error))
+    }
+
+    /// Sends what waits, and these; gives the rows of these.
+    fn exchange(&mut self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let mut sent = std::mem::take(&mut self.queue);
+        let asked = queries.len();
+        sent.extend(queries.into_iter().map(Sent::Statement));
+        let (begins, ends) = (
+            sent.first().is_some_and(|first| first.is("BEGIN")),
+            sent.last().is_some_and(|last| last.is("COMMIT")),
+        );
+        self.connection()?;
+        let mut outcome = self.try_exchange(&sent);
+        // That a connection was lost is noticed only when it is used. Outside a change it is made anew then, once; but what may have been
+        // committed is not sent again.
+        let lost = self.connection.as_ref().is_none_or(Connection::is_closed);
+        if outcome.is_err() && lost && !self.changing && !ends {
+            self.connection()?;
+            outcome = self.try_exchange(&sent);
+        }
+        self.changing = (self.changing || begins) && !ends;
+        let mut rows = outcome.map_err(|error| self.failed(&error))?;
+        Ok(rows.split_off(rows.len() - asked))
+    }
+
+    fn try_exchange(&mut self, sent: &[Sent]) -> Result<Vec<Vec<Row>>, Error> {
+        match &mut self.connection {
+            Some(connection) => connection.exchange(&self.runtime, sent),
+            None => Ok(vec![Vec::new(); sent.len()]),
+        }
     }
 
     fn failed(&self, error: &Error) -> StoreError {
@@ -153,20 +152,6 @@ impl Postgres {
     }
 }
 
-impl Connection {
-    fn statement(&mut self, text: &str) -> Result<Statement, Error> {
-        if let Some(statement) = self.prepared.get(text) {
-            return Ok(statement.clone());
-        }
-        if self.prepared.len() >= PREPARED {
-            self.prepared.clear();
-        }
-        let statement = self.client.prepare(text)?;
-        self.prepared.insert(text.into(), statement.clone());
-        Ok(statement)
-    }
-}
-
 impl Sql for Postgres {
     const DIALECT: Dialect = Dialect {
         bytes: "BYTEA",
@@ -182,66 +167,39 @@ impl Sql for Postgres {
 
     fn begin(&mut self) -> Result<(), StoreError> {
         self.changing = false;
-        self.plain("BEGIN")?;
-        self.changing = true;
+        self.queue = vec![Sent::Plain("BEGIN")];
         Ok(())
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        let done = self.plain("COMMIT");
-        self.changing = false;
-        done
+        self.queue.push(Sent::Plain("COMMIT"));
+        self.exchange(Vec::new()).map(drop)
     }
 
     fn rollback(&mut self) {
-        let done = self.plain("ROLLBACK");
+        self.queue.clear();
+        if !self.changing {
+            return; // the server has heard of nothing
+        }
+        self.queue.push(Sent::Plain("ROLLBACK"));
+        let done = self.exchange(Vec::new());
         self.changing = false;
         if done.is_err() {
             self.connection = None; // whatever it was doing ends with it
         }
     }
 
-    fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
-        self.run(text, values, |client, statement, values| {
-            let rows = client.query(statement, values)?;
-            Ok(rows.iter().map(row).collect())
-        })
+    fn queries(&mut self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        self.exchange(queries)
     }
 
     fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError> {
-        self.run(text, values, |client, statement, values| {
-            client.execute(statement, values).map(drop)
-        })
+        let (text, values) = (text.to_owned(), values.to_vec());
+        self.queue.push(Sent::Statement(Query { text, values }));
+        Ok(())
     }
-}
 
-/// A value for a column of this type; nothing has a type too.
-fn as_sql<'v>((value, column): (&'v Value, &Type)) -> &'v (dyn ToSql + Sync) {
-    match value {
-        Value::Null if *column == Type::INT8 => &None::<i64>,
-        Value::Null => &None::<String>,
-        Value::Number(number) => number,
-        Value::Text(text) => text,
-        Value::Bytes(bytes) => bytes,
+    fn define(&mut self, text: &str) -> Result<(), StoreError> {
+        self.execute(text, &[])
     }
-}
-
-/// What has no place in our tables reads as nothing, and so as damage.
-fn row(row: &postgres::Row) -> Row {
-    let value = |(place, column): (usize, &postgres::Column)| {
-        let found = match *column.type_() {
-            Type::INT8 => row
-                .try_get(place)
-                .map(|found: Option<i64>| found.map(Value::Number)),
-            Type::TEXT => row
-                .try_get(place)
-                .map(|found: Option<String>| found.map(Value::Text)),
-            Type::BYTEA => row
-                .try_get(place)
-                .map(|found: Option<Vec<u8>>| found.map(Value::Bytes)),
-            _ => Ok(None),
-        };
-        found.ok().flatten().unwrap_or(Value::Null)
-    };
-    Row::new(row.columns().iter().enumerate().map(value).collect())
 }

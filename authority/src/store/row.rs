@@ -86,6 +86,7 @@ pub(super) fn replaced(replaced: Option<Replaced>) -> Value {
 }
 
 /// A row of a result: values are taken from its front.
+#[derive(Debug, Clone)]
 pub(super) struct Row(std::vec::IntoIter<Value>);
 
 impl Row {

@@ -1,16 +1,16 @@
 //! The store over any SQL database that has transactions: the same text for SQLite and PostgreSQL.
 
-use super::row::{ASKED, CHALLENGE, HOLDER, ROOT, Row, Value};
+use super::batch::{Batch, Found, Places, Query};
+use super::load::{LAST_LIST, LAST_RESTORATION, ROOTS, node, restored, status_list};
+use super::row::{ASKED, HOLDER, ROOT, Row, Value};
 use super::schema::{COPYING, STEPS, VERSION};
-use super::{Done, Needs, Store, StoreError, Token};
+use super::{Needs, Store, StoreError};
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
-use crate::leap::Restoration;
 use crate::ledger::Line;
 use crate::roots::{Root, Roots};
-use crate::tree::{Hash, SignedTreeHead};
-use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
-use std::collections::HashMap;
+use crate::tree::{Hash, MemoryNodes, Nodes as _, SignedTreeHead};
+use apdu::certificate::{Certificate, Name, Role, StatusList};
 
 /// In what the databases differ.
 pub(super) struct Dialect {
@@ -31,28 +31,27 @@ pub(super) trait Sql: Send {
     /// Which database, for messages.
     fn place(&self) -> &str;
 
-    /// Begins a change.
+    /// Begins a change. May wait until something is read in it.
     fn begin(&mut self) -> Result<(), StoreError>;
 
     /// Ends it: durable when this returns.
     fn commit(&mut self) -> Result<(), StoreError>;
 
-    /// Ends it without a trace. If even that fails, the connection is of no use, and the next change says so.
+    /// Rolls it back. If even that fails, the connection is of no use, and the next change says so.
     fn rollback(&mut self);
 
-    fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError>;
+    /// The rows of each query, after all that was to be executed before: one round trip in all where the database is far.
+    fn queries(&mut self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError>;
 
+    /// Executes within a change. May wait until something is read or the change ends; an error comes from there then.
     fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError>;
+
+    /// Changes the tables themselves, within a change.
+    fn define(&mut self, text: &str) -> Result<(), StoreError>;
 }
 
 /// Bytes that are written to see whether there is room: more than any change of one task needs.
 const TRIAL: usize = 65_536;
-/// Most values in one statement; lists are cut to fit.
-const MOST_VALUES: usize = 400;
-
-/// Most tokens in one statement: each is a term of its own.
-const MOST_TOKENS: usize = 64;
-
 /// Requests that an operator can still decide about at the time `$1`.
 const OPEN: &str = "issued IS NULL AND refused IS NULL AND until >= $1 AND line > COALESCE((SELECT max(restorations.line) FROM restorations), 0)";
 
@@ -63,6 +62,8 @@ pub(super) struct SqlStore<S> {
     pub(super) changing: bool,
     /// The version that stands in the store: [`COPYING`] while a copy into it is being made.
     pub(super) version: i64,
+    /// Number of lines before the change, and what its tree ends with.
+    pub(super) frontier: Option<(u64, MemoryNodes)>,
 }
 
 impl<S: Sql> SqlStore<S> {
@@ -73,59 +74,18 @@ impl<S: Sql> SqlStore<S> {
         }
     }
 
-    /// All rows, each made into a record.
-    pub(super) fn read<T>(
-        &mut self,
-        what: &str,
-        text: &str,
-        values: &[Value],
-        make: impl Fn(&mut Row) -> Option<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        let rows = self.sql.rows(text, values)?;
-        let made: Option<Vec<T>> = rows.into_iter().map(|mut row| make(&mut row)).collect();
-        made.ok_or_else(|| self.damaged(what))
-    }
-
-    /// The records whose key is one of `keys`.
-    fn among<T>(
-        &mut self,
-        what: &str,
-        text: &str,
-        keys: impl IntoIterator<Item = Value>,
-        make: impl Fn(&mut Row) -> Option<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        let keys: Vec<Value> = keys.into_iter().collect();
-        let mut found = Vec::new();
-        for keys in keys.chunks(MOST_VALUES) {
-            let keys = padded(keys, 1);
-            let text = format!("{text} IN ({})", places(1, keys.len()));
-            found.extend(self.read(what, &text, &keys, &make)?);
-        }
-        Ok(found)
-    }
-
-    /// Inserts rows of `width` values each.
-    pub(super) fn insert(
-        &mut self,
-        text: &str,
-        width: usize,
-        values: &[Value],
-        then: &str,
-    ) -> Result<(), StoreError> {
-        for values in values.chunks(MOST_VALUES / width * width) {
-            let rows: Vec<String> = (0..values.len() / width)
-                .map(|row| format!("({})", places(row * width + 1, width)))
-                .collect();
-            let text = format!("INSERT INTO {text} VALUES {} {then}", rows.join(", "));
-            self.sql.execute(&text, values)?;
-        }
-        Ok(())
+    pub(super) fn ask_tail(&self, batch: &mut Batch, lock: &str) -> Places {
+        let text = format!("SELECT version, size, time FROM tail{lock}");
+        batch.add(text, Vec::new())
     }
 
     /// Size, and time of the last line.
-    pub(super) fn tail(&mut self, lock: &str) -> Result<(u64, u64), StoreError> {
-        let text = format!("SELECT version, size, time FROM tail{lock}");
-        let tail = self.read("the end of the ledger", &text, &[], |row| {
+    pub(super) fn tail_in(
+        &self,
+        found: &mut Found,
+        places: Places,
+    ) -> Result<(u64, u64), StoreError> {
+        let tail = self.made("the end of the ledger", found, places, |row| {
             Some((row.number::<i64>()?, row.number()?, row.number()?))
         })?;
         match tail.into_iter().next() {
@@ -135,119 +95,12 @@ impl<S: Sql> SqlStore<S> {
         }
     }
 
-    fn load(&mut self, needs: &Needs) -> Result<Book, StoreError> {
-        let (size, time) = self.tail(S::DIALECT.for_update)?;
-        let mut book = Book::empty(self.read_roots()?, size, time);
-        book.list = self.newest_list()?;
-        book.restored = self.last_restoration()?;
-        let min_epoch = book.min_epoch();
-        let text = "SELECT mark FROM holders WHERE revoked IS NOT NULL AND epoch >= $1";
-        let marks = self.read("a holder", text, &[min_epoch.into()], |row| row.array())?;
-        book.cut_off = marks.into_iter().map(HolderHash).collect();
-        let mut needs = needs.clone();
-        self.load_requests(&mut needs, &mut book)?;
-        let text = format!("SELECT {HOLDER} FROM holders WHERE name");
-        let names = needs.names.iter().map(Value::from);
-        for (holder, line) in self.among("a holder", &text, names, Row::holder)? {
-            let name = holder.certificate.claims().holder;
-            book.holders.insert(name, (holder, line));
-        }
-        let text = format!("SELECT {CHALLENGE} FROM challenges WHERE nonce");
-        let nonces = needs.nonces.iter().map(|nonce| Value::from(&nonce[..]));
-        let challenges = self.among("a challenge", &text, nonces, Row::challenge)?;
-        book.challenges = challenges.into_iter().collect();
-        let points = needs.points.iter().map(|point| Value::from(&point[..]));
-        let text = "SELECT point, name FROM holders WHERE point";
-        let found = self.among("a holder", text, points, |row| {
-            Some((row.array()?, row.name()?))
-        })?;
-        book.points.extend(found);
-        let prefixes = needs.prefixes.iter().map(|prefix| prefix.as_str().into());
-        let text = "SELECT prefix, highest, barrier FROM serials WHERE prefix";
-        let serials = self.among("a serial number", text, prefixes, |row| {
-            Some((row.text()?, row.number()?, row.number()?))
-        })?;
-        for (prefix, highest, barrier) in serials {
-            book.serials.insert(prefix.clone(), highest);
-            book.barriers.insert(prefix, barrier);
-        }
-        book.done = self.done(&needs)?;
-        Ok(book)
-    }
-
-    /// The requests for an operator that are asked for, and those that stand in the way of a name or key. Whoever decides about one
-    /// needs the records of its name and key as well.
-    fn load_requests(&mut self, needs: &mut Needs, book: &mut Book) -> Result<(), StoreError> {
-        let numbers: Vec<Value> = needs.requests.iter().map(|line| (*line).into()).collect();
-        let names: Vec<Value> = needs.names.iter().map(Value::from).collect();
-        let points = needs.points.iter().map(|point| Value::from(&point[..]));
-        let points: Vec<Value> = points.collect();
-        for (column, keys) in [("line", numbers), ("holder", names), ("point", points)] {
-            let text = format!("SELECT {ASKED} FROM requests WHERE {column}");
-            for asked in self.among("a request", &text, keys, Row::asked)? {
-                let fields = asked.request.fields();
-                needs.names.insert(fields.holder);
-                needs.points.insert(fields.key.to_compressed());
-                book.enlist(asked);
-            }
-        }
-        Ok(())
-    }
-
-    /// What was answered before.
-    fn done(&mut self, needs: &Needs) -> Result<HashMap<Token, Done>, StoreError> {
-        let tokens = needs.tokens.iter();
-        let tokens: Vec<Value> = tokens
-            .flat_map(|token| [token.client.as_str().into(), token.word.as_str().into()])
-            .collect();
-        let mut done = HashMap::new();
-        for tokens in tokens.chunks(MOST_TOKENS * 2) {
-            let tokens = padded(tokens, 2);
-            let keys = (1..=tokens.len()).step_by(2);
-            let keys = keys.map(|at| format!("(client = ${at} AND word = ${})", at + 1));
-            let keys: Vec<String> = keys.collect();
-            let text = format!(
-                "SELECT client, word, digest, entry FROM answers JOIN lines ON sequence = line WHERE {}",
-                keys.join(" OR ")
-            );
-            done.extend(self.read("an answer", &text, &tokens, |row| {
-                let token = Token {
-                    client: row.text()?,
-                    word: row.text()?,
-                };
-                let digest = row.array()?;
-                let line = Line::read(&row.text()?).ok()?;
-                Some((token, Done { digest, line }))
-            })?);
-        }
-        Ok(done)
-    }
-
-    fn read_roots(&mut self) -> Result<Roots, StoreError> {
-        let text = format!("SELECT {ROOT} FROM roots ORDER BY line");
-        let roots = self.read("a root", &text, &[], Row::root)?;
-        Roots::of(roots).ok_or_else(|| self.damaged("the roots"))
-    }
-
-    fn last_restoration(&mut self) -> Result<Restoration, StoreError> {
-        let text = "SELECT line, leap, floor, lists FROM restorations ORDER BY line DESC LIMIT 1";
-        let found = self.read("a restoration", text, &[], |row| {
-            Some(Restoration {
-                line: row.number()?,
-                leap: row.number()?,
-                floor: row.number()?,
-                lists: row.number()?,
-            })
-        })?;
-        Ok(found.into_iter().next().unwrap_or_default())
-    }
-
-    fn newest_list(&mut self) -> Result<Option<StatusList>, StoreError> {
-        let text = "SELECT list FROM lists ORDER BY sequence DESC LIMIT 1";
-        let lists = self.read("a status list", text, &[], |row| {
-            StatusList::decode(&row.bytes()?).ok()
-        })?;
-        Ok(lists.into_iter().next())
+    /// The same, read by itself.
+    pub(super) fn tail(&mut self, lock: &str) -> Result<(u64, u64), StoreError> {
+        let mut batch = Batch::default();
+        let places = self.ask_tail(&mut batch, lock);
+        let mut found = self.fetch(batch)?;
+        self.tail_in(&mut found, places)
     }
 }
 
@@ -293,8 +146,13 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn roots(&mut self) -> Result<Roots, StoreError> {
-        self.tail("")?; // of this version, or there is none
-        self.read_roots()
+        let mut batch = Batch::default();
+        let tail = self.ask_tail(&mut batch, "");
+        let roots = batch.add(format!("SELECT {ROOT} {ROOTS}"), Vec::new());
+        let mut found = self.fetch(batch)?;
+        self.tail_in(&mut found, tail)?; // of this version, or there is none
+        let roots = self.made("a root", &mut found, roots, Row::root)?;
+        Roots::of(roots).ok_or_else(|| self.damaged("the roots"))
     }
 
     fn begin(&mut self, needs: &Needs) -> Result<Book, StoreError> {
@@ -380,11 +238,14 @@ impl<S: Sql> Store for SqlStore<S> {
     }
 
     fn restored(&mut self) -> Result<u64, StoreError> {
-        Ok(self.last_restoration()?.line)
+        let found = self.read("a restoration", LAST_RESTORATION, &[], restored)?;
+        Ok(found.first().map_or(0, |restoration| restoration.line))
     }
 
     fn status_list(&mut self) -> Result<Option<StatusList>, StoreError> {
-        self.newest_list()
+        Ok(self
+            .read("a status list", LAST_LIST, &[], status_list)?
+            .pop())
     }
 
     fn highest(&mut self) -> Result<Option<(String, u32)>, StoreError> {
@@ -423,33 +284,22 @@ impl<S: Sql> Store for SqlStore<S> {
         Ok(heads.into_iter().next())
     }
 
-    fn node(&mut self, level: u8, place: u64) -> Result<Hash, StoreError> {
-        let text = "SELECT hash FROM nodes WHERE level = $1 AND place = $2";
-        let values = [Value::from(u32::from(level)), place.into()];
-        let nodes = self.read("the tree", text, &values, |row| Some(Hash(row.array()?)))?;
-        nodes
-            .into_iter()
-            .next()
-            .ok_or_else(|| self.damaged("the tree"))
-    }
-}
-
-/// `$first, $first+1, ..`: `count` of them.
-fn places(first: usize, count: usize) -> String {
-    let places: Vec<String> = (first..first + count)
-        .map(|place| format!("${place}"))
-        .collect();
-    places.join(", ")
-}
-
-/// Keys of `width` values each, the last one repeated until there are 2^n: so there are few statements to prepare.
-fn padded(keys: &[Value], width: usize) -> Vec<Value> {
-    let mut padded = keys.to_vec();
-    if let Some(last) = keys.chunks(width).next_back() {
-        let count = (keys.len() / width).next_power_of_two();
-        while padded.len() < count * width {
-            padded.extend_from_slice(last);
+    fn nodes(&mut self, wanted: &[(u8, u64)]) -> Result<MemoryNodes, StoreError> {
+        let keys = wanted.iter();
+        let keys = keys.flat_map(|(level, place)| [u32::from(*level).into(), (*place).into()]);
+        let keys: Vec<Value> = keys.collect();
+        let mut batch = Batch::default();
+        let text = "SELECT level, place, hash FROM nodes WHERE";
+        let places = batch.pairs(text, ["level", "place"], &keys);
+        let mut found = self.fetch(batch)?;
+        let mut nodes = MemoryNodes::default();
+        nodes.extend(self.made("the tree", &mut found, places, node)?);
+        match wanted
+            .iter()
+            .all(|(level, place)| nodes.node(*level, *place).is_ok())
+        {
+            true => Ok(nodes),
+            false => Err(self.damaged("the tree")),
         }
     }
-    padded
 }

@@ -1,5 +1,6 @@
 //! SQLite: one file, write-ahead log, every commit on the medium before it returns.
 
+use super::batch::Query;
 use super::row::{Row, Value};
 use super::sql::{Dialect, Sql, SqlStore};
 use super::{Store, StoreError};
@@ -84,22 +85,39 @@ impl Sql for Sqlite {
     }
 
     fn begin(&mut self) -> Result<(), StoreError> {
-        self.execute("BEGIN IMMEDIATE", &[])
+        self.run("BEGIN IMMEDIATE", &[])
     }
 
     fn commit(&mut self) -> Result<(), StoreError> {
-        self.execute("COMMIT", &[])
+        self.run("COMMIT", &[])
     }
 
     fn rollback(&mut self) {
-        let _ = self.execute("ROLLBACK", &[]);
+        let _ = self.run("ROLLBACK", &[]);
     }
 
-    fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>, StoreError> {
+    fn queries(&mut self, queries: Vec<Query>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let all = queries.iter().map(|query| self.rows(query));
+        all.collect()
+    }
+
+    fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError> {
+        self.check_plan(text);
+        self.run(text, values)
+    }
+
+    fn define(&mut self, text: &str) -> Result<(), StoreError> {
+        self.run(text, &[])
+    }
+}
+
+impl Sqlite {
+    fn rows(&self, query: &Query) -> Result<Vec<Row>, StoreError> {
+        self.check_plan(&query.text);
         let read = || {
-            let mut statement = self.connection.prepare_cached(text)?;
+            let mut statement = self.connection.prepare_cached(&query.text)?;
             let columns = statement.column_count();
-            let mut found = statement.query(params_from_iter(values.iter().map(Given)))?;
+            let mut found = statement.query(params_from_iter(query.values.iter().map(Given)))?;
             let mut rows = Vec::new();
             while let Some(row) = found.next()? {
                 let value = |column| Ok(value(row.get_ref(column)?));
@@ -111,12 +129,21 @@ impl Sql for Sqlite {
         read().map_err(|error| failed(&self.place, &error))
     }
 
-    fn execute(&mut self, text: &str, values: &[Value]) -> Result<(), StoreError> {
+    fn run(&self, text: &str, values: &[Value]) -> Result<(), StoreError> {
         let run = || {
             let mut statement = self.connection.prepare_cached(text)?;
             statement.execute(params_from_iter(values.iter().map(Given)))
         };
         run().map(drop).map_err(|error| failed(&self.place, &error))
+    }
+
+    /// Every statement of every store passes here: in a debug build, and so in every test, one that would read a growing table as a whole
+    /// ends the program.
+    fn check_plan(&self, text: &str) {
+        #[cfg(debug_assertions)]
+        super::plan::check(&self.connection, text);
+        #[cfg(not(debug_assertions))]
+        let _ = text;
     }
 }
 

@@ -4,9 +4,6 @@
 //! that the server's certificate must be of, PEM. `require` and `verify-full` are the same here: authority and name are both verified,
 //! for TLS to nobody knows whom protects nothing. Client certificates and channel binding are not done.
 
-use postgres::Config;
-use postgres::config::{Host, SslMode};
-use postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -18,6 +15,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::{TlsConnector, client};
 
 /// How a connection is protected.

@@ -14,33 +14,11 @@ use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
 const MOST_FORGOTTEN: u32 = 128;
 
 impl<S: Sql> SqlStore<S> {
-    /// The complete subtrees that a tree of this size ends with: all that it takes to make it grow.
-    fn frontier(&mut self, size: u64) -> Result<MemoryNodes, StoreError> {
-        let mut values = Vec::new();
-        let mut wanted = Vec::new();
-        for level in (0..u64::BITS).filter(|level| size >> level & 1 == 1) {
-            let index = (size >> level) - 1;
-            values.extend([Value::from(level), index.into()]);
-            let [level, index] = [values.len() - 1, values.len()];
-            wanted.push(format!("(level = ${level} AND place = ${index})"));
-        }
-        let mut nodes = MemoryNodes::default();
-        if wanted.is_empty() {
-            return Ok(nodes);
-        }
-        let wanted = wanted.join(" OR ");
-        let text = format!("SELECT level, place, hash FROM nodes WHERE {wanted}");
-        nodes.extend(self.read("the tree", &text, &values, |row| {
-            let (level, index) = (row.number()?, row.number()?);
-            let hash = Hash(row.array()?);
-            Some(Node { level, index, hash })
-        })?);
-        Ok(nodes)
-    }
-
     /// Writes the lines and the nodes of the tree that they complete; gives the root over all.
     pub(super) fn write_lines(&mut self, before: u64, lines: &[Line]) -> Result<Hash, StoreError> {
-        let mut nodes = self.frontier(before)?;
+        let known = self.frontier.take();
+        let known = known.filter(|(size, _)| *size == before);
+        let mut nodes = known.map(|(_, nodes)| nodes).unwrap_or_default();
         let mut grown = MemoryNodes::default();
         let mut size = before;
         let mut entries = Vec::new();
