@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop")]
 
 #[cfg(feature = "postgres")]
+mod plans;
+#[cfg(feature = "postgres")]
 #[path = "support/postgres.rs"]
 mod server;
 mod support;
@@ -13,7 +15,7 @@ use authority::clerk::{Clerk, Machine};
 use authority::custody::{CustodyError, NewKey, Signer};
 use authority::job::{Job, Task};
 use authority::restore::backup;
-use authority::store::{ANSWERS_KEPT, Needs, Store, StoreError, Token, copy, sqlite};
+use authority::store::{Needs, Store, StoreError, Token, copy, sqlite};
 use authority::{
     Application, Authority, AuthorityError, Challenge, Moment, NameOrder, NewRoot, Order, Scope,
     Verdict, found,
@@ -321,44 +323,6 @@ fn requests_wait_are_counted_and_decided_once(open: Open<'_>) {
     assert_eq!(authority.audit().unwrap().certificates, before + 1);
 }
 
-/// In a store of its own, for time goes on.
-fn an_answer_is_its_clients_is_kept_for_a_week_and_goes_in_steps(open: Open<'_>) {
-    let root = name("ZZTALLYROOT00001");
-    found(
-        open(PATIENT).unwrap().as_mut(),
-        root,
-        15,
-        &mut key(),
-        at(START),
-    )
-    .unwrap();
-    let mut authority = authority(open);
-    let mut tape = Tape(1 << 40);
-    let mut run = |seconds: u64, client: &str, words: std::ops::Range<u32>| -> Vec<u64> {
-        let task = |word: u32| Task {
-            token: Some(Token {
-                client: client.into(),
-                word: format!("word {word}"),
-            }),
-            ..named(client, Job::Order(order("ZZWEEK")))
-        };
-        let tasks: Vec<Task> = words.map(task).collect();
-        let done = authority.run(&tasks, None, &mut tape, at(START + seconds));
-        let lines = done.unwrap().into_iter().map(|line| line.unwrap());
-        lines.map(|line| line.sequence).collect()
-    };
-    let first: Vec<u64> = (2..202).collect();
-    assert_eq!(run(0, "LINE1", 0..200), first);
-    assert_eq!(run(0, "LINE2", 7..8), [202], "a word is its client's");
-    assert_eq!(run(ANSWERS_KEPT, "LINE1", 200..201), [203]);
-    assert_eq!(run(ANSWERS_KEPT, "LINE1", 0..200), first, "a whole week");
-    assert_eq!(run(ANSWERS_KEPT + 1, "LINE1", 201..202), [204]);
-    let late = run(ANSWERS_KEPT + 1, "LINE1", 0..200);
-    let kept = late.iter().filter(|line| **line < 204).count();
-    assert!(kept > 0, "a bounded number goes with one step");
-    assert!(kept < 100, "but more than were added: {kept} are left");
-}
-
 /// The last part, for the key of the suite is the old root's afterwards.
 fn a_roll_over_reaches_every_instance(open: Open<'_>) {
     let [mut one, mut other] = [authority(open), authority(open)];
@@ -408,16 +372,12 @@ fn sqlite_keeps_what_a_store_promises() {
     let path = folder.path().join("authority.db");
     drop(sqlite::create(&path, PATIENT).unwrap());
     suite(&|patience| sqlite::open(&path, patience));
-    let path = folder.path().join("answers.db");
-    drop(sqlite::create(&path, PATIENT).unwrap());
-    an_answer_is_its_clients_is_kept_for_a_week_and_goes_in_steps(&|patience| {
-        sqlite::open(&path, patience)
-    });
 }
 
 #[cfg(feature = "postgres")]
 mod postgres {
     use super::*;
+    use crate::plans;
     use crate::server::Server;
     use authority::store::postgres;
 
@@ -427,13 +387,11 @@ mod postgres {
             return;
         };
         let address = server.database("suite");
+        plans::record(&address);
         suite(&|patience| postgres::open(&address, patience));
-        let address = server.database("answers");
-        an_answer_is_its_clients_is_kept_for_a_week_and_goes_in_steps(&|patience| {
-            postgres::open(&address, patience)
-        });
         a_ledger_moves_from_a_folder_and_goes_on(&server);
         a_database_that_goes_away_is_named_and_comes_back(&server);
+        plans::check(&address);
     }
 
     fn a_database_that_goes_away_is_named_and_comes_back(server: &Server) {

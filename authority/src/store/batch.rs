@@ -28,6 +28,10 @@ impl Batch {
         self.0.len() - 1..self.0.len()
     }
 
+    pub(super) fn into_queries(self) -> Vec<Query> {
+        self.0
+    }
+
     /// The records whose key is one of `keys`; `text` ends where `IN` follows.
     pub(super) fn among(&mut self, text: &str, keys: &[Value]) -> Places {
         let begin = self.0.len();

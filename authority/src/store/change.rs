@@ -13,6 +13,7 @@ impl<S: Sql> SqlStore<S> {
             changing: false,
             version: VERSION,
             frontier: None,
+            expired: Vec::new(),
         };
         match store.version() {
             Ok(VERSION) | Err(StoreError::Absent(_)) => Ok(store),

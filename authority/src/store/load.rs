@@ -3,7 +3,7 @@
 use super::batch::{Batch, Found, Places};
 use super::row::{ASKED, CHALLENGE, HOLDER, ROOT, Row, Value};
 use super::sql::{Sql, SqlStore};
-use super::{Done, Needs, StoreError, Token};
+use super::{ANSWERS_KEPT, Done, Needs, StoreError, Token};
 use crate::book::Book;
 use crate::leap::Restoration;
 use crate::ledger::Line;
@@ -17,6 +17,9 @@ pub(super) const ROOTS: &str = "FROM roots ORDER BY line";
 pub(super) const LAST_LIST: &str = "SELECT list FROM lists ORDER BY sequence DESC LIMIT 1";
 pub(super) const LAST_RESTORATION: &str =
     "SELECT line, leap, floor, lists FROM restorations ORDER BY line DESC LIMIT 1";
+
+/// Most answers that one change deletes, so that no change is long: twice what the largest step of the clerk adds.
+const MOST_EXPIRED: u32 = 128;
 
 /// Where in a batch the records of names and keys are.
 struct Keyed {
@@ -63,6 +66,10 @@ impl<S: Sql> SqlStore<S> {
         let prefixes: Vec<Value> = prefixes.collect();
         let serials = batch.among(text, &prefixes);
         let done = Self::ask_done(&mut batch, needs);
+        let text = format!(
+            "SELECT client, word FROM answers WHERE time < (SELECT time FROM tail) - {ANSWERS_KEPT} ORDER BY time LIMIT {MOST_EXPIRED}"
+        );
+        let expired = batch.add(text, Vec::new());
         let mut found = self.fetch(batch)?;
 
         let (size, time) = self.tail_in(&mut found, tail)?;
@@ -93,6 +100,10 @@ impl<S: Sql> SqlStore<S> {
             book.serials.insert(prefix.clone(), highest);
             book.barriers.insert(prefix, barrier);
         }
+        let expired = self.made("an answer", &mut found, expired, |row| {
+            Some([row.text()?, row.text()?])
+        })?;
+        self.expired = expired.into_iter().flatten().map(Value::Text).collect();
         let done = self.made("an answer", &mut found, done, answer)?;
         let asked = |(token, _): &(Token, Done)| needs.tokens.contains(token);
         book.done = done.into_iter().filter(asked).collect();

@@ -64,6 +64,8 @@ pub(super) struct SqlStore<S> {
     pub(super) version: i64,
     /// Number of lines before the change, and what its tree ends with.
     pub(super) frontier: Option<(u64, MemoryNodes)>,
+    /// Clients and words of answers that the change may delete, for they are too old.
+    pub(super) expired: Vec<Value>,
 }
 
 impl<S: Sql> SqlStore<S> {

@@ -1,17 +1,15 @@
 //! What a change adds, written: lines and the nodes they complete, then the records, the head, and the ledger's new end.
 
+use super::StoreError;
+use super::batch::Batch;
 use super::row::{ASKED, CHALLENGE, ROOT, Value, replaced};
 use super::sql::{Sql, SqlStore};
-use super::{ANSWERS_KEPT, StoreError};
 use crate::approval::Verdict;
 use crate::book::Book;
 use crate::leap::Restoration;
 use crate::ledger::Line;
 use crate::roots::Root;
 use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
-
-/// Most answers that one change deletes, so that no change is long: twice what the largest step of the clerk adds.
-const MOST_FORGOTTEN: u32 = 128;
 
 impl<S: Sql> SqlStore<S> {
     /// Writes the lines and the nodes of the tree that they complete; gives the root over all.
@@ -128,16 +126,19 @@ impl<S: Sql> SqlStore<S> {
             }
         }
         self.insert("answers (client, word, digest, line, time)", 5, &rows, "")?;
-        self.forget_answers(book.last_time)
+        self.forget_answers()
     }
 
-    /// Deletes answers that are too old: a bounded number, but more than one step adds.
-    fn forget_answers(&mut self, now: u64) -> Result<(), StoreError> {
-        let text = format!(
-            "DELETE FROM answers WHERE (client, word) IN (SELECT client, word FROM answers WHERE time < $1 ORDER BY time LIMIT {MOST_FORGOTTEN})"
+    /// Deletes the answers that were found to be too old: a bounded number, but more than one step adds.
+    fn forget_answers(&mut self) -> Result<(), StoreError> {
+        let mut batch = Batch::default();
+        batch.pairs(
+            "DELETE FROM answers WHERE",
+            ["client", "word"],
+            &std::mem::take(&mut self.expired),
         );
-        let end = now.saturating_sub(ANSWERS_KEPT);
-        self.sql.execute(&text, &[end.into()])
+        let mut deletions = batch.into_queries().into_iter();
+        deletions.try_for_each(|query| self.sql.execute(&query.text, &query.values))
     }
 
     fn write_requests(&mut self, book: &Book) -> Result<(), StoreError> {
