@@ -29,7 +29,7 @@ const FLIPS: (&str, &str, &str) = ("conformance", "t10_flips", "");
 const SWEEP: &str = "cut_sweep";
 
 /// Every bug that can be switched on.
-const PLANTS: [Plant; 25] = [
+const PLANTS: [Plant; 26] = [
     plant("command-mac-unchecked", "T36a", SM_VECTORS),
     plant("response-mac-unchecked", "T10", FLIPS),
     plant("counter-stands-still", "T4", SM_VECTORS),
@@ -107,6 +107,11 @@ const PLANTS: [Plant; 25] = [
     ),
     plant("no-wipe", "T50", MEMORY),
     plant("stack-not-wiped", "T50", MEMORY),
+    plant(
+        "answers-by-word-alone",
+        "T81",
+        ("authority", "answers", "answers_in_sqlite"),
+    ),
 ];
 
 /// Builds the tests with the bugs in and runs each bug against its test, which must pass without the bug and fail with it.
