@@ -8,14 +8,17 @@ use authority::server::config::{Config, FILE_KEY, PREFIX, SETTINGS, Values};
 use authority::server::identity::Identity;
 use authority::server::ledger_desk::LedgerDesk;
 use authority::server::listen::Running;
+use authority::server::log::Log;
 use authority::server::{Clock, Service};
 use authority::store::{Store, copy, postgres, sqlite};
 use authority::{Authority, EnrolmentCode, Moment, NewRoot, ROOT_YEARS, STORE_FILE, restore};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use getrandom::SysRng;
+use host::output::{handed_over, note, result};
+use host::text::escaped;
 use std::error::Error;
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,10 +33,11 @@ const MAX_PASSPHRASE: u64 = 1_024;
 type Failure = Box<dyn Error>;
 
 fn main() -> ExitCode {
+    host::refuse_core_dumps();
     match run(&command().get_matches()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("authority: {error}");
+            note(format_args!("authority: {}", escaped(&error.to_string())));
             ExitCode::FAILURE
         }
     }
@@ -131,11 +135,11 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "backup" => back_up(&config, inner),
         "forget-tls-ca" => {
             open(&config)?.into_store().forget_tls_ca()?;
-            println!("The next instance that starts brings its TLS CA; enrol all clients again");
+            result("The next instance that starts brings its TLS CA; enrol all clients again\n")?;
             Ok(())
         }
         _ => {
-            print!("{}", values.show(inner.get_flag("origin")));
+            result(values.show(inner.get_flag("origin")))?;
             Ok(())
         }
     }
@@ -157,14 +161,7 @@ fn gather(matches: &ArgMatches) -> Result<Values, Failure> {
 }
 
 fn serve(config: &Config) -> Result<(), Failure> {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_span_list(false)
-        .with_max_level(config.log)
-        .with_writer(io::stderr)
-        .init();
+    let log = Log::start(config.log);
     let (authority, reader) = (open(config)?, open(config)?);
     let public = authority.root().claims().key.clone();
     let custody = Custody::of_root(&config.data, authority.roots().newest())?;
@@ -191,9 +188,11 @@ fn serve(config: &Config) -> Result<(), Failure> {
         identity,
         config.limits.clone(),
         clock,
-    )?;
+    )?
+    .with_log(log.lost());
     let running = Running::start(config.listen, &names(config), Arc::new(service), true)?;
-    println!("listening on https://{}", running.address());
+    // Whoever wanted to read it may be gone; the log says it as well.
+    let _ = writeln!(io::stdout(), "listening on https://{}", running.address());
     tracing::info!(address = %running.address(), "listening");
     running.wait()?;
     Ok(())
@@ -221,8 +220,12 @@ fn relocate(config: &Config) -> Result<(), Failure> {
     let mut home = sqlite::open(&config.data.join(STORE_FILE), PATIENCE)?;
     let mut away = postgres::open(&address(file)?, PATIENCE)?;
     let lines = copy(home.as_mut(), away.as_mut())?;
-    println!("{lines} lines are in the new store; serve it with the same --store-file");
-    eprintln!("authority: the folder's own store stays as it is; do not issue from it any more");
+    result(format_args!(
+        "{lines} lines are in the new store; serve it with the same --store-file\n"
+    ))?;
+    note(format_args!(
+        "authority: the folder's own store stays as it is; do not issue from it any more"
+    ));
     Ok(())
 }
 
@@ -256,10 +259,14 @@ fn roll_over(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
     };
     let folder = &config.data;
     let made = authority.roll_over(folder, old.as_mut(), next, &wish, &mut SysRng, now)?;
-    println!("{} signs from line {} on", made.name(), made.line);
-    eprintln!(
+    result(format_args!(
+        "{} signs from line {} on\n",
+        made.name(),
+        made.line
+    ))?;
+    note(format_args!(
         "authority: back up the folder, and keep the old key; other machines' folders need the new key's file"
-    );
+    ));
     Ok(())
 }
 
@@ -267,8 +274,13 @@ fn roll_over(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
 fn back_up(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
     let out = arguments.get_one::<PathBuf>("out").ok_or("no --out FILE")?;
     let lines = restore::backup(open(config)?.into_store().as_mut(), out)?;
-    println!("{lines} lines are in {}", out.display());
-    eprintln!("authority: the key is not in it, nor is tls-ca.*; keep them apart from it");
+    result(format_args!(
+        "{lines} lines are in {}\n",
+        escaped(&out.display().to_string())
+    ))?;
+    note(format_args!(
+        "authority: the key is not in it, nor is tls-ca.*; keep them apart from it"
+    ));
     Ok(())
 }
 
@@ -297,12 +309,15 @@ fn enrol(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
     register.take_over(&config.data)?;
     let code = draw(&identity)?;
     register.invite(text("name"), role, &code.hash(), now())?;
-    println!("{}", *code.dangerous_text());
-    eprintln!(
+    if let Err(undelivered) = handed_over(format_args!("{}\n", *code.dangerous_text())) {
+        register.revoke(text("name"), now())?;
+        return Err(format!("{undelivered}; the invitation was taken back").into());
+    }
+    note(format_args!(
         "authority: the code enrols {} as {} once, within a day",
         text("name"),
         text("role")
-    );
+    ));
     Ok(())
 }
 

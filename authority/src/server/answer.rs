@@ -2,6 +2,7 @@
 
 use super::clients::Client;
 use super::desk::IdempotencyKey;
+use super::log::Kind;
 use super::openapi::variable;
 use super::problem::{
     self, BUSY, INTERNAL, KEY_MISSING, MALFORMED, MEDIA, METHOD, NO_ROUTE, Problem, RATE,
@@ -81,6 +82,7 @@ async fn answer(
         None => "OTHER",
     };
     let path = route.map_or("none", |route| route.path);
+    let peer = request.extensions().get::<Peer>().copied();
     let mut client = None;
     let all = async {
         match place {
@@ -103,16 +105,27 @@ async fn answer(
     let status = response.status().as_u16();
     service.metrics.request(method, path, status, took);
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-    let client = client.map_or_else(|| "-".into(), |client: Client| client.name);
-    tracing::info!(
-        request = id,
-        client,
-        method,
-        route = path,
-        status,
-        micros,
-        "request"
-    );
+    let kind = match &client {
+        None => Some(Kind::Stranger(status)),
+        Some(_) if status == RATE.1 => Some(Kind::TooOften),
+        Some(_) => None,
+    };
+    let left_out = kind.map_or(Some(0), |kind| service.sampler.take(kind, begun));
+    if let Some(left_out) = left_out {
+        let client = client.map_or_else(|| "-".into(), |client: Client| client.name);
+        let peer = peer.map_or_else(|| "-".into(), |peer| peer.address.to_string());
+        tracing::info!(
+            request = id,
+            client,
+            peer,
+            method,
+            route = path,
+            status,
+            micros,
+            left_out,
+            "request"
+        );
+    }
     response
 }
 

@@ -3,6 +3,7 @@
 use super::answer::{Front, Peer, router};
 use super::identity::IdentityError;
 use super::limit::Limits;
+use super::log::Kind;
 use super::service::Service;
 use apdu::crypto::sha256;
 use hyper::server::conn::http1;
@@ -15,7 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -211,15 +212,8 @@ async fn connection(
     };
     let stream = match handshake {
         Ok(Ok(stream)) => stream,
-        Ok(Err(error)) => {
-            service.metrics.handshakes_failed.fetch_add(1, Relaxed);
-            tracing::debug!(reason = %error, "a TLS handshake failed");
-            return;
-        }
-        Err(_) => {
-            service.metrics.handshakes_failed.fetch_add(1, Relaxed);
-            return tracing::debug!("a TLS handshake took too long");
-        }
+        Ok(Err(error)) => return no_handshake(service, address, &error.to_string()),
+        Err(_) => return no_handshake(service, address, "it took too long"),
     };
     let shown = stream
         .get_ref()
@@ -260,6 +254,14 @@ async fn connection(
     };
     if let Err(error) = ended {
         tracing::debug!(reason = %error, "a connection ended");
+    }
+}
+
+/// Counts a TLS handshake that failed, and has it in the log if there are not too many.
+fn no_handshake(service: &Service, address: SocketAddr, reason: &str) {
+    service.metrics.handshakes_failed.fetch_add(1, Relaxed);
+    if let Some(left_out) = service.sampler.take(Kind::Handshake, Instant::now()) {
+        tracing::info!(peer = %address.ip(), reason, left_out, "a TLS handshake failed");
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tracing_appender::non_blocking::ErrorCounter;
 
 /// The media type.
 pub(super) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -38,6 +39,7 @@ pub struct Metrics {
     pub(super) handshakes_failed: AtomicU64,
     pub(super) issued: AtomicU64,
     pub(super) refused: AtomicU64,
+    pub(super) log_lost: Option<ErrorCounter>,
 }
 
 impl Metrics {
@@ -140,6 +142,11 @@ impl Metrics {
         ] {
             let name = begin(&mut text, short, kind, help);
             let _ = writeln!(text, "{name} {}", value.load(Relaxed));
+        }
+        if let Some(lost) = &self.log_lost {
+            let help = "Log lines that were lost because nobody read them in time.";
+            let name = begin(&mut text, "log_lines_lost_total", "counter", help);
+            let _ = writeln!(text, "{name} {}", lost.dropped_lines());
         }
         if let Some(waiting) = waiting {
             let help = "Requests that wait for an operator, at all instances of the store.";

@@ -7,7 +7,7 @@
 //! | [`clients`], [`identity`] | who may connect; the TLS certificates on both sides |
 //! | `route`, [`routes`], `handle` | the table of routes, and what each does |
 //! | [`message`], [`problem`], [`openapi`] | what goes over the wire, and its description |
-//! | `answer`, `replay`, [`limit`], `metrics` | from a request to its answer |
+//! | `answer`, `replay`, [`limit`], `metrics`, [`log`] | from a request to its answer, figures and lines |
 //! | [`listen`] | sockets, TLS, stopping |
 //! | [`config`] | settings from file, environment and flags |
 //!
@@ -24,6 +24,7 @@ pub mod identity;
 pub mod ledger_desk;
 pub mod limit;
 pub mod listen;
+pub mod log;
 pub mod message;
 mod metrics;
 pub mod openapi;

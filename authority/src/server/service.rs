@@ -4,6 +4,7 @@ use super::clients::Register;
 use super::desk::{Desk, Part};
 use super::identity::Identity;
 use super::limit::{Buckets, Limits};
+use super::log::Sampler;
 use super::metrics::Metrics;
 use super::replay::Replay;
 use super::route::Route;
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
+use tracing_appender::non_blocking::ErrorCounter;
 
 /// Unix time in seconds, handed in.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -29,6 +31,7 @@ pub struct Service {
     pub(super) metrics: Metrics,
     pub(super) replay: Replay,
     pub(super) routes: Vec<Route>,
+    pub(super) sampler: Sampler,
     clients: Buckets<String>,
     addresses: Buckets<IpAddr>,
     /// Makes request ids of two runs differ.
@@ -60,9 +63,17 @@ impl Service {
             metrics: Metrics::default(),
             replay: Replay::default(),
             routes: routes(),
+            sampler: Sampler::default(),
             run: u32::from_be_bytes(entropy.nonce()?),
             requests: AtomicU64::new(0),
         })
+    }
+
+    /// Tells with the figures how many lines the log has lost.
+    #[must_use]
+    pub fn with_log(mut self, lost: ErrorCounter) -> Self {
+        self.metrics.log_lost = Some(lost);
+        self
     }
 
     pub(super) fn now(&self) -> u64 {

@@ -3,10 +3,12 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`text`] | escapes foreign text before it is shown |
+//! | [`output`] | results that must arrive, words that never stop work |
 //! | [`version`] | what `--version` says: number and features |
 //! | [`refuse_core_dumps`] | keeps a process's memory out of core dumps and debuggers |
 
 mod core_dump;
+pub mod output;
 pub mod text;
 mod version;
 

@@ -1,0 +1,181 @@
+//! The log can never stop the service's work: whoever reads it may be gone, full or asleep. And strangers cannot fill a disk with it.
+#![expect(clippy::unwrap_used, reason = "a test may stop")]
+
+mod http;
+mod support;
+
+use authority::Authority;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+use support::{PASSPHRASE, Tape, at, name};
+use tempfile::TempDir;
+
+/// So many lines of a client's requests are more than a pipe holds.
+const REQUESTS: usize = 600;
+
+/// An authority's folder.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let data = place.0.path().join("ca");
+        let root = name("ZZTALLYROOT00001");
+        let now = at(http::today());
+        Authority::init(&data, root, 15, PASSPHRASE, &mut Tape(0), now).unwrap();
+        let secret = place.0.path().join("passphrase");
+        std::fs::write(&secret, PASSPHRASE).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&secret, private).unwrap();
+        place
+    }
+
+    fn command(&self, verb: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_authority"));
+        command
+            .args(verb)
+            .arg("--data")
+            .arg(self.0.path().join("ca"))
+            .arg("--passphrase-file")
+            .arg(self.0.path().join("passphrase"))
+            .args(["--listen", "127.0.0.1:0"])
+            .args(["--rate", "1000000", "--burst", "1000000"])
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// A station of the running service.
+    fn station(&self, address: SocketAddr) -> http::Client {
+        let invite = ["enrol", "--role", "station", "--name", "LINE1"];
+        let code = String::from_utf8(self.command(&invite).output().unwrap().stdout).unwrap();
+        let key = rcgen::KeyPair::generate().unwrap();
+        let body = http::enrol_body(code.trim(), &http::request(&key));
+        let answer = self.nobody(address).post("/v1/enrol", &body);
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let certificate = http::bytes(&answer.json()["certificate"]);
+        http::client(address, &self.ca(), Some(&http::Card { certificate, key }))
+    }
+
+    fn nobody(&self, address: SocketAddr) -> http::Client {
+        http::client(address, &self.ca(), None)
+    }
+
+    fn ca(&self) -> rustls::pki_types::CertificateDer<'static> {
+        let pem = std::fs::read(self.0.path().join("ca/tls-ca.pem")).unwrap();
+        rustls::pki_types::pem::PemObject::from_pem_slice(&pem).unwrap()
+    }
+}
+
+fn address(line: &str) -> SocketAddr {
+    let address = line.trim().strip_prefix("listening on https://");
+    let address = address.unwrap_or_else(|| panic!("{line:?}"));
+    address.parse().unwrap()
+}
+
+/// The address that a service has printed.
+fn printed(child: &mut Child) -> SocketAddr {
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    address(&line)
+}
+
+fn end(mut child: Child) -> Option<i32> {
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    child.wait().unwrap().code()
+}
+
+#[test]
+fn requests_are_answered_and_a_signal_ends_it_whatever_becomes_of_the_log() {
+    let full = || Stdio::from(File::options().write(true).open("/dev/full").unwrap());
+    for case in ["nobody reads", "the reader is gone", "the disk is full"] {
+        let place = Place::new();
+        let stderr = match case {
+            "the disk is full" => full(),
+            _ => Stdio::piped(),
+        };
+        let mut serve = place.command(&["serve"]);
+        let mut child = serve.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+        let address = printed(&mut child);
+        if case == "the reader is gone" {
+            drop(child.stderr.take());
+        }
+        let station = place.station(address);
+        for number in 0..REQUESTS {
+            let answer = station.get("/v1/root");
+            assert_eq!(answer.status, 200, "{case}: request {number}");
+        }
+        assert_eq!(end(child), Some(0), "{case}");
+    }
+}
+
+#[test]
+fn a_full_standard_output_does_not_keep_it_from_starting() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["serve"])
+        .stdout(File::options().write(true).open("/dev/full").unwrap())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    let listening = format!("listening on https://{}", line["address"].as_str().unwrap());
+    let answer = place.nobody(address(&listening)).get("/v1/root");
+    assert_eq!(answer.status, 200);
+    assert_eq!(end(child), Some(0));
+}
+
+#[test]
+fn a_flood_by_strangers_leaves_a_bounded_number_of_lines_with_their_address_and_all_are_counted() {
+    let place = Place::new();
+    let mut serve = place.command(&["serve"]);
+    let mut child = serve
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let address = printed(&mut child);
+    let nobody = place.nobody(address);
+    let begun = Instant::now();
+    let wrong = serde_json::json!({ "code": "0".repeat(56), "csr": "" });
+    for _ in 0..REQUESTS {
+        assert!(nobody.post("/v1/enrol", &wrong).status >= 400);
+    }
+    let most = 101 + 10 * usize::try_from(begun.elapsed().as_secs() + 1).unwrap();
+    let metrics = nobody.get("/v1/metrics").body;
+    let counted: usize = metrics
+        .lines()
+        .filter(|line| line.contains("requests_total{") && line.contains("/v1/enrol\""))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
+        .sum();
+    assert_eq!(counted, REQUESTS, "{metrics}");
+    assert!(
+        metrics.contains("tallystick_authority_log_lines_lost_total 0"),
+        "{metrics}"
+    );
+    let mut stderr = child.stderr.take().unwrap();
+    assert_eq!(end(child), Some(0));
+    let mut log = String::new();
+    stderr.read_to_string(&mut log).unwrap();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|line| line["route"] == "/v1/enrol")
+        .collect();
+    assert!(
+        (50..=most).contains(&lines.len()),
+        "{} of at most {most}",
+        lines.len()
+    );
+    assert!(lines.iter().all(|line| line["peer"] == "127.0.0.1"));
+}
