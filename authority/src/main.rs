@@ -9,6 +9,7 @@ use authority::server::identity::Identity;
 use authority::server::ledger_desk::LedgerDesk;
 use authority::server::listen::Running;
 use authority::server::log::Log;
+use authority::server::pool::Pool;
 use authority::server::{Clock, Service};
 use authority::store::{Store, copy, postgres, sqlite};
 use authority::{Authority, EnrolmentCode, Moment, NewRoot, ROOT_YEARS, STORE_FILE, restore};
@@ -26,6 +27,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 /// How long to wait for a `certify` on the same authority.
+/// Connections to the store for reading requests, and as many for looking up clients.
+const READERS: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest passphrase, in bytes.
 const MAX_PASSPHRASE: u64 = 1_024;
@@ -162,7 +165,9 @@ fn gather(matches: &ArgMatches) -> Result<Values, Failure> {
 
 fn serve(config: &Config) -> Result<(), Failure> {
     let log = Log::start(config.log);
-    let (authority, reader) = (open(config)?, open(config)?);
+    let authority = open(config)?;
+    let readers: Result<Vec<_>, Failure> = (0..READERS).map(|_| open(config)).collect();
+    let readers = Pool::new(readers?);
     let public = authority.root().claims().key.clone();
     let custody = Custody::of_root(&config.data, authority.roots().newest())?;
     let key = Awaited::open(custody, &passphrase(config)?, &public)?;
@@ -173,11 +178,12 @@ fn serve(config: &Config) -> Result<(), Failure> {
         );
     }
     let clock: Clock = Arc::new(now);
-    let desk = LedgerDesk::awaiting(authority, reader, key, Arc::clone(&clock))
+    let desk = LedgerDesk::awaiting(authority, readers, key, Arc::clone(&clock))
         .with_approval(config.approval, config.approval_time);
     let mut store = open_store(config)?;
     let identity = Identity::shared(&config.data, store.as_mut(), now())?;
-    let register = Register::new(store);
+    let readers: Result<Vec<_>, Failure> = (0..READERS).map(|_| open_store(config)).collect();
+    let register = Register::new(store).with_readers(readers?);
     let came = register.take_over(&config.data)?;
     if came > 0 {
         tracing::info!(came, "the register of clients moved into the store");

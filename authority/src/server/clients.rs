@@ -6,6 +6,7 @@
 
 pub use crate::client::{Client, ClientRole};
 
+use super::pool::Pool;
 use crate::client::{Invitation, Roll, RollEdit};
 use crate::ledger::text::{from_hex, to_hex};
 use crate::store::{Store, StoreError};
@@ -68,9 +69,11 @@ pub enum RegisterError {
     },
 }
 
-/// The open register: a way of its own to the authority's store.
+/// The open register: a way of its own to the authority's store for changes, and others for reading, so that nobody who is asked for
+/// waits for a change.
 pub struct Register {
     store: Mutex<Box<dyn Store>>,
+    readers: Option<Pool<Box<dyn Store>>>,
 }
 
 impl Register {
@@ -78,6 +81,23 @@ impl Register {
     pub fn new(store: Box<dyn Store>) -> Self {
         Self {
             store: Mutex::new(store),
+            readers: None,
+        }
+    }
+
+    /// The same, which reads by other openings of the same store.
+    pub fn with_readers(self, readers: Vec<Box<dyn Store>>) -> Self {
+        let readers = Some(Pool::new(readers));
+        Self { readers, ..self }
+    }
+
+    fn read<T>(
+        &self,
+        read: impl FnOnce(&mut dyn Store) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match &self.readers {
+            Some(readers) => read(readers.borrow().as_mut()),
+            None => read(self.store().as_mut()),
         }
     }
 
@@ -86,7 +106,7 @@ impl Register {
     /// # Errors
     /// [`RegisterError::Store`].
     pub fn find(&self, fingerprint: &[u8; 32]) -> Result<Option<Client>, RegisterError> {
-        Ok(self.store().client(&to_hex(fingerprint))?)
+        Ok(self.read(|store| store.client(&to_hex(fingerprint)))?)
     }
 
     /// All clients, in the order in which they were enrolled.
@@ -94,7 +114,7 @@ impl Register {
     /// # Errors
     /// [`RegisterError::Store`].
     pub fn clients(&self) -> Result<Vec<Client>, RegisterError> {
-        Ok(self.store().roll()?.clients)
+        Ok(self.read(|store| store.roll())?.clients)
     }
 
     /// Open invitations.
@@ -102,7 +122,7 @@ impl Register {
     /// # Errors
     /// [`RegisterError::Store`].
     pub fn invited(&self, now: u64) -> Result<Vec<Invited>, RegisterError> {
-        let all = self.store().roll()?.invitations.into_iter();
+        let all = self.read(|store| store.roll())?.invitations.into_iter();
         let open = all.filter(|row| now <= row.expires);
         Ok(open
             .map(|row| Invited {
@@ -163,6 +183,14 @@ impl Register {
         now: u64,
         certify: impl FnOnce(&str, ClientRole) -> Result<([u8; 32], T), E>,
     ) -> Result<(Client, T), E> {
+        // A wrong code is told without the write lock, and without the roll: guesses keep nobody from writing. What is looked up is the
+        // hash, so the time that it takes says nothing about a code.
+        let hash = to_hex(code);
+        let open = self.read(|store| store.invitation(&hash));
+        let open = open.map_err(RegisterError::from)?;
+        if open.is_none_or(|invitation| invitation.expires < now) {
+            return Err(RegisterError::NoInvitation.into());
+        }
         self.change(|roll, edits| {
             // Every row is looked at, in time that does not depend on the code.
             let mut found = None;

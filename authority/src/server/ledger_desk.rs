@@ -1,10 +1,11 @@
-//! The desk over an authority's store: a clerk who writes, and a second way to the store for those who only read.
+//! The desk over an authority's store: a clerk who writes, and a pool of connections to the store for those who only read.
 
 use super::Clock;
 use super::approval::Approval;
 use super::desk::{
     Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
 };
+use super::pool::{Lent, Pool};
 use crate::clerk::{Clerk, ClerkError, Machine};
 use crate::custody::{Awaited, CustodyError, Signer};
 use crate::job::{Job, Task};
@@ -19,7 +20,6 @@ use apdu::crypto::Entropy;
 use getrandom::SysRng;
 use serde_json::Value;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Most certificates that are told to wait for their holder.
@@ -28,7 +28,7 @@ pub(super) const MAX_WAITING: u32 = 256;
 /// An authority with its key at work.
 pub struct LedgerDesk {
     clerk: Clerk,
-    reader: Mutex<Authority>,
+    readers: Pool<Authority>,
     clock: Clock,
     approval: Approval,
     /// How long a request waits for it.
@@ -53,15 +53,20 @@ impl Machine for Here {
 }
 
 impl LedgerDesk {
-    /// Sets a clerk to work on `writer` with the authority's key; `reader` is a second opening of the same store.
-    pub fn new(writer: Authority, reader: Authority, key: Box<dyn Signer>, clock: Clock) -> Self {
+    /// Sets a clerk to work on `writer` with the authority's key; `readers` are other openings of the same store.
+    pub fn new(
+        writer: Authority,
+        readers: impl Into<Pool<Authority>>,
+        key: Box<dyn Signer>,
+        clock: Clock,
+    ) -> Self {
         let here = Here {
             clock: clock.clone(),
             entropy: SysRng,
         };
         Self {
             clerk: Clerk::start(writer, key, Box::new(here)),
-            reader: Mutex::new(reader),
+            readers: readers.into(),
             clock,
             approval: Approval::None,
             approval_time: Duration::ZERO,
@@ -70,9 +75,14 @@ impl LedgerDesk {
     }
 
     /// The same with a key that may be away at first: the health page says so until it has signed.
-    pub fn awaiting(writer: Authority, reader: Authority, key: Awaited, clock: Clock) -> Self {
+    pub fn awaiting(
+        writer: Authority,
+        readers: impl Into<Pool<Authority>>,
+        key: Awaited,
+        clock: Clock,
+    ) -> Self {
         let missing = key.missing().map(str::to_owned);
-        let desk = Self::new(writer, reader, Box::new(key), clock);
+        let desk = Self::new(writer, readers, Box::new(key), clock);
         desk.clerk.note_key_trouble(missing);
         desk
     }
@@ -86,9 +96,8 @@ impl LedgerDesk {
         }
     }
 
-    pub(super) fn reader(&self) -> MutexGuard<'_, Authority> {
-        // Reading leaves nothing half done.
-        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn reader(&self) -> Lent<'_, Authority> {
+        self.readers.borrow()
     }
 
     pub(super) fn now(&self) -> Result<Moment, DeskError> {

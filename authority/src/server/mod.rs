@@ -8,6 +8,7 @@
 //! | `route`, [`routes`], `handle` | the table of routes, and what each does |
 //! | [`message`], [`problem`], [`openapi`] | what goes over the wire, and its description |
 //! | `answer`, `replay`, [`limit`], `metrics`, [`log`] | from a request to its answer, figures and lines |
+//! | [`pool`] | connections to the store for those who only read |
 //! | [`listen`] | sockets, TLS, stopping |
 //! | [`config`] | settings from file, environment and flags |
 //!
@@ -28,6 +29,7 @@ pub mod log;
 pub mod message;
 mod metrics;
 pub mod openapi;
+pub mod pool;
 pub mod problem;
 mod replay;
 pub mod route;

@@ -13,6 +13,9 @@ pub trait Clients {
     /// When the medium fails or a record is damaged; so for all below.
     fn client(&mut self, fingerprint: &str) -> Result<Option<Client>, StoreError>;
 
+    /// The invitation whose code has this SHA-256, in small hexadecimal digits; expired or not.
+    fn invitation(&mut self, code: &str) -> Result<Option<Invitation>, StoreError>;
+
     /// All clients and invitations.
     fn roll(&mut self) -> Result<Roll, StoreError>;
 
@@ -43,18 +46,17 @@ impl<S: Sql> Clients for SqlStore<S> {
         Ok(found.into_iter().next())
     }
 
+    fn invitation(&mut self, code: &str) -> Result<Option<Invitation>, StoreError> {
+        let text = format!("SELECT {INVITATION} FROM invitations WHERE code = $1");
+        let found = self.read("an invitation", &text, &[code.into()], invitation)?;
+        Ok(found.into_iter().next())
+    }
+
     fn roll(&mut self) -> Result<Roll, StoreError> {
         let text = format!("SELECT {CLIENT} FROM clients ORDER BY place");
         let clients = self.read("a client", &text, &[], client)?;
         let text = format!("SELECT {INVITATION} FROM invitations ORDER BY expires, name");
-        let invitations = self.read("an invitation", &text, &[], |row| {
-            Some(Invitation {
-                name: row.text()?,
-                role: ClientRole::from_word(&row.text()?)?,
-                code: row.text()?,
-                expires: row.number()?,
-            })
-        })?;
+        let invitations = self.read("an invitation", &text, &[], invitation)?;
         Ok(Roll {
             clients,
             invitations,
@@ -146,5 +148,15 @@ fn client(row: &mut Row) -> Option<Client> {
         fingerprint: row.text()?,
         added: row.number()?,
         revoked: row.maybe_number()?,
+    })
+}
+
+/// From [`INVITATION`].
+fn invitation(row: &mut Row) -> Option<Invitation> {
+    Some(Invitation {
+        name: row.text()?,
+        role: ClientRole::from_word(&row.text()?)?,
+        code: row.text()?,
+        expires: row.number()?,
     })
 }
