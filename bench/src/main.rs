@@ -28,12 +28,17 @@ fn main() -> ExitCode {
 fn run(as_json: bool) -> Result<bool, world::Failure> {
     #[cfg(feature = "authority")]
     if std::env::args().any(|argument| argument == "authority") {
-        let mut rest = std::env::args().skip_while(|argument| argument != "--store-file");
-        let store_file = rest.nth(1).map(std::path::PathBuf::from);
-        return Ok(table::print(
-            &authority::figures(store_file.as_deref())?,
-            as_json,
-        ));
+        let after = |flag: &str| {
+            let mut rest = std::env::args().skip_while(|argument| argument != flag);
+            rest.nth(1)
+        };
+        let store_file = after("--store-file").map(std::path::PathBuf::from);
+        let cards = match after("--cards") {
+            Some(count) => count.parse()?,
+            None => authority::CARDS,
+        };
+        let figures = authority::figures(store_file.as_deref(), cards)?;
+        return Ok(table::print(&figures, as_json));
     }
     let mut figures = memory::counts()?;
     figures.extend(memory::ratios()?);

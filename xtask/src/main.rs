@@ -60,8 +60,9 @@ cargo xtask COMMAND
   models [--quick|--full]
                         the protocol's models by Verifpal, exhaustive searches, and ProVerif where it is
   bench [--json]        what things cost; with a pcscd of its own where there is one
-  bench authority [--store-file FILE] [--json]
-                        what a certificate costs at the authority; also on the empty PostgreSQL database that FILE names
+  bench authority [--store-file FILE] [--cards COUNT] [--json]
+                        what a certificate costs at the authority's front door, on a new ledger and on one of 100,000 cards;
+                        also on the empty PostgreSQL database that FILE names
 ";
 
 fn main() -> ExitCode {
