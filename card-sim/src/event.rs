@@ -1,5 +1,6 @@
 //! What a [`VpcdClient`](crate::vpcd::VpcdClient) reports while it runs.
 
+use host::output::note;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -90,6 +91,6 @@ pub(crate) fn complain(event: &Event<'_>) {
         event,
         Event::UnknownControl(_) | Event::EmptyMessage | Event::UnsendableAnswer { .. }
     ) {
-        eprintln!("card-sim: {event}");
+        note(format_args!("card-sim: {event}"));
     }
 }

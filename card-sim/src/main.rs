@@ -9,6 +9,7 @@ use card_sim::vpcd::{FIRST_PORT, StopFlag, VpcdClient, VpcdError};
 use clap::{Args, Parser, Subcommand};
 use etcetera::BaseStrategy;
 use getrandom::SysRng;
+use host::output::{Undelivered, note, result};
 use host::text::{ascii_json, escaped};
 use journal::JournalError;
 use std::fs;
@@ -75,6 +76,8 @@ enum Failure {
     Content(PathBuf),
     #[error(transparent)]
     Reader(#[from] VpcdError),
+    #[error(transparent)]
+    Output(#[from] Undelivered),
     #[error("no home folder found; name the card's file with --state FILE")]
     NoHome,
     #[error("cannot make the folder {0}: {1}")]
@@ -88,7 +91,7 @@ fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("card-sim: {}", escaped(&failure.to_string()));
+            note(format_args!("card-sim: {}", escaped(&failure.to_string())));
             ExitCode::from(if matches!(failure, Failure::NotConfirmed) {
                 2
             } else {
@@ -125,13 +128,18 @@ fn init(path: &Path, is_named: bool) -> Result<(), Failure> {
         fs::create_dir_all(folder).map_err(|error| Failure::Folder(folder.into(), error))?;
     }
     StateFile::create(path).map_err(|error| Failure::File(error, path.into()))?;
-    println!("A blank card is in {}", shown(path));
+    result(format_args!("A blank card is in {}\n", shown(path)))?;
     if is_named {
-        println!("Plug it in:   card-sim run --state {}", shown(path));
+        result(format_args!(
+            "Plug it in:   card-sim run --state {}\n",
+            shown(path)
+        ))?;
     } else {
-        println!("Plug it in:   card-sim run");
+        result(format_args!("Plug it in:   card-sim run\n"))?;
     }
-    println!("Certify it:   certify card --reader Virtual");
+    result(format_args!(
+        "Certify it:   certify card --reader Virtual\n"
+    ))?;
     Ok(())
 }
 
@@ -145,16 +153,17 @@ fn plug_in(path: &Path, how: &RunArguments) -> Result<(), Failure> {
         None => format!("127.0.0.1:{}", FIRST_PORT + u16::from(how.slot)),
     };
     let mut card = VirtualCard::new(open(path)?, SysRng);
-    println!(
-        "Card {} goes to the reader at {address}; Ctrl-C pulls it out",
+    // Progress: whoever was to read it may be gone, and the card works all the same.
+    let _ = result(format_args!(
+        "Card {} goes to the reader at {address}; Ctrl-C pulls it out\n",
         path.display()
-    );
+    ));
     let (mut told, trace) = (false, how.trace);
     let mut client = VpcdClient::new(&address).on_event(move |event| {
         let unreachable = matches!(event, Event::Unreachable { .. });
         // A driver that is not there is said once, not at every try.
         if !(unreachable && told) && (trace || !matches!(event, Event::Exchange { .. })) {
-            eprintln!("card-sim: {event}");
+            note(format_args!("card-sim: {event}"));
         }
         told = unreachable;
     });
@@ -211,23 +220,26 @@ fn show(path: &Path, format: Format) -> Result<(), Failure> {
                 "trustedDate": summary.trusted_date,
                 "records": summary.records,
             });
-            println!("{}", ascii_json(&format!("{json:#}")));
+            result(format_args!("{}\n", ascii_json(&format!("{json:#}"))))?;
         }
         Format::Text => {
             let or_none = |value: Option<String>| value.unwrap_or_else(|| "-".into());
-            println!("card file     {}", shown(path));
-            println!("life cycle    {}", summary.life.word());
-            println!("name          {}", or_none(summary.name));
-            println!("pairings      {} of 16", summary.pairings);
-            println!(
-                "PIN tries     {}",
+            result(format_args!("card file     {}\n", shown(path)))?;
+            result(format_args!("life cycle    {}\n", summary.life.word()))?;
+            result(format_args!("name          {}\n", or_none(summary.name)))?;
+            result(format_args!("pairings      {} of 16\n", summary.pairings))?;
+            result(format_args!(
+                "PIN tries     {}\n",
                 or_none(summary.pin_tries.map(|tries| tries.to_string()))
-            );
-            println!(
-                "PUK tries     {}",
+            ))?;
+            result(format_args!(
+                "PUK tries     {}\n",
                 or_none(summary.puk_tries.map(|tries| tries.to_string()))
-            );
-            println!("trusted date  {}", or_none(summary.trusted_date));
+            ))?;
+            result(format_args!(
+                "trusted date  {}\n",
+                or_none(summary.trusted_date)
+            ))?;
         }
     }
     Ok(())
@@ -239,7 +251,7 @@ fn reset(path: &Path, confirmed: bool) -> Result<(), Failure> {
         return Err(Failure::NotConfirmed);
     }
     lifecycle::reset(&mut store).map_err(|_| Failure::Content(path.into()))?;
-    println!("The card in {} is blank again", shown(path));
+    result(format_args!("The card in {} is blank again\n", shown(path)))?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use authority::AuthorityError;
 use authority::custody::{CustodyError, TokenError};
 use authority::restore::RestoreRefused;
+use host::output::Undelivered;
 use std::fmt::Display;
 use std::process::ExitCode;
 use terminal_lib::identity::IdentityError;
@@ -123,6 +124,12 @@ impl From<CustodyError> for Failure {
             _ => Kind::Failed,
         };
         Self::new(kind, error)
+    }
+}
+
+impl From<Undelivered> for Failure {
+    fn from(error: Undelivered) -> Self {
+        Self::failed(error)
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::cli::{Encoding, OutputArguments};
 use crate::failure::Failure;
 use apdu::certificate::{Certificate, CertificateError, Request, StatusList, pem};
-use std::fs::{self, File, OpenOptions};
+use host::result_file::{self, Access};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 /// Longest file that is read, bytes. A full status list has 1,300 in PEM.
 const MAX_INPUT: u64 = 65_536;
@@ -110,11 +111,13 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 }
 
 fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_stream(path) {
-        let mut stream = io::stdout().lock();
-        stream.write_all(bytes).and_then(|()| stream.flush())
-    } else {
-        replace(path, bytes)
+    if !is_stream(path) {
+        return result_file::write(path, bytes, Access::Public);
+    }
+    let mut stream = io::stdout().lock();
+    match stream.write_all(bytes).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()), // whoever reads has enough
+        written => written,
     }
 }
 
@@ -135,26 +138,6 @@ pub fn require_private(file: &File, path: &Path) -> Result<(), Failure> {
 /// Whether results of this output go to standard output, so that words must not.
 pub fn is_stream(path: &Path) -> bool {
     path == Path::new("-")
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(format!(".{}.part", std::process::id()));
-    let beside = PathBuf::from(beside);
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&beside)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside); // it may not exist
-    }
-    written
 }
 
 fn shown(path: &Path) -> String {

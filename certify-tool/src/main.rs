@@ -24,6 +24,7 @@ mod sheet;
 mod verb;
 
 use clap::Parser;
+use host::output::note;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -31,7 +32,10 @@ fn main() -> ExitCode {
     match verb::run(&cli::Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("certify: {}", sheet::escaped(failure.message()));
+            note(format_args!(
+                "certify: {}",
+                sheet::escaped(failure.message())
+            ));
             failure.exit_code()
         }
     }

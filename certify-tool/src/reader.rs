@@ -2,6 +2,7 @@
 
 use crate::cli::CardArguments;
 use crate::failure::Failure;
+use host::output::note;
 use std::net::SocketAddr;
 use terminal_lib::transport::Transport;
 use terminal_lib::transport::listener::Listener;
@@ -39,7 +40,7 @@ impl Cards {
             }),
             #[cfg(feature = "pcsc")]
             Self::Reader(readers, part) => {
-                eprintln!("Waiting for a card. Insert it now.");
+                note(format_args!("Waiting for a card. Insert it now."));
                 let card = readers.wait_for_card(part, None)?;
                 let reader = card.reader().to_owned();
                 let card = Box::new(card);
@@ -59,7 +60,7 @@ impl Cards {
             }
             #[cfg(feature = "pcsc")]
             Self::Reader(readers, _) => {
-                eprintln!("Take the card out.");
+                note(format_args!("Take the card out."));
                 readers.wait_for_removal(&reader, None)?;
                 Ok(())
             }
@@ -79,10 +80,10 @@ fn listen(address: &str) -> Result<Cards, Failure> {
         ));
     }
     let listener = Listener::on_loopback(address.port())?;
-    eprintln!(
+    note(format_args!(
         "Waiting for a virtual card: card-sim run --connect {}",
         listener.address()?
-    );
+    ));
     Ok(Cards::Virtual(listener))
 }
 

@@ -1,8 +1,9 @@
 //! Results: aligned lines for people, JSON for programs. Hostile text is escaped in both.
 
 use crate::cli::Style;
+use crate::failure::Failure;
+use host::output;
 use serde_json::{Map, Value};
-use std::io::{self, Write};
 use terminal_lib::text::ascii_json;
 
 pub use terminal_lib::text::escaped;
@@ -40,33 +41,54 @@ impl Sheet {
     }
 
     /// Prints it to standard output.
-    pub fn print(&self, style: Style) {
-        print(&match style {
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub fn print(&self, style: Style) -> Result<(), Failure> {
+        Ok(output::result(self.in_style(style))?)
+    }
+
+    /// The same for what a person must have before the next step: a closed pipe is an error as well.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub fn hand_over(&self, style: Style) -> Result<(), Failure> {
+        Ok(output::handed_over(self.in_style(style))?)
+    }
+
+    fn in_style(&self, style: Style) -> String {
+        match style {
             Style::Text => self.to_text(),
             Style::Json => ascii_json(&format!("{:#}\n", self.to_json())),
-        });
+        }
     }
 
     /// Prints it where it does not mix with a result on standard output.
     pub fn print_aside(&self) {
-        eprint!("{}", self.to_text());
+        output::prompt(self.to_text());
     }
 }
 
 /// Prints several results with the same labels: a table, or an array.
-pub fn print_all(sheets: &[Sheet], style: Style) {
+///
+/// # Errors
+/// They could not be written.
+pub fn print_all(sheets: &[Sheet], style: Style) -> Result<(), Failure> {
     print(&match style {
         Style::Text => table(sheets),
         Style::Json => ascii_json(&format!(
             "{:#}\n",
             Value::Array(sheets.iter().map(Sheet::to_json).collect())
         )),
-    });
+    })
 }
 
 /// Text to standard output. A reader that went away, such as `head`, is no failure.
-pub fn print(text: &str) {
-    let _ = io::stdout().lock().write_all(text.as_bytes());
+///
+/// # Errors
+/// A full disk, or a device that takes nothing.
+pub fn print(text: &str) -> Result<(), Failure> {
+    Ok(output::result(text)?)
 }
 
 fn table(sheets: &[Sheet]) -> String {

@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use apdu::message::pin::{Digits, Reference};
+use host::output::{note, prompt};
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -34,10 +35,10 @@ pub fn digits_by_prompt(reference: Reference, prompt: &str) -> Result<Option<Dig
         }
         match Digits::new(reference, typed.as_bytes()) {
             Some(digits) => return Ok(Some(digits)),
-            None => eprintln!(
+            None => note(format_args!(
                 "That is no {}. Nothing was sent to the card.",
                 shape(reference)
-            ),
+            )),
         }
     }
 }
@@ -65,10 +66,12 @@ pub fn new_digits(
 /// A question with yes or no; no where nobody can be asked.
 pub fn yes(question: &str) -> bool {
     if !io::stdin().is_terminal() {
-        eprintln!("{question} (nobody to ask here: no; see --pairing)");
+        note(format_args!(
+            "{question} (nobody to ask here: no; see --pairing)"
+        ));
         return false;
     }
-    eprint!("{question} [y/N] ");
+    prompt(format_args!("{question} [y/N] "));
     let _ = io::stderr().flush();
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")

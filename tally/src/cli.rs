@@ -159,6 +159,9 @@ pub enum VaultVerb {
         /// Write it here instead of to standard output
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
+        /// Print it to a terminal as it is; without, what a terminal could act on is escaped there
+        #[arg(long, conflicts_with = "out")]
+        raw: bool,
     },
     /// Write an object whole
     Put {

@@ -1,7 +1,9 @@
 //! `tally doctor`: what of PC/SC is there, what is missing, and how to get it. Works without PC/SC built in.
 
 use crate::cli::Format;
+use crate::failure::Failure;
 use crate::output;
+use host::output::result;
 use std::fs;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -17,14 +19,17 @@ struct Finding {
 }
 
 /// Looks, prints, and says whether a reader can be used from here.
-pub fn run(format: Format) -> bool {
+///
+/// # Errors
+/// What was found could not be printed.
+pub fn run(format: Format) -> Result<bool, Failure> {
     let findings = look();
     let healthy = findings.iter().all(|finding| finding.found.is_ok());
     match format {
-        Format::Json => print_json(&findings, healthy),
-        Format::Text => print_text(&findings, healthy),
+        Format::Json => print_json(&findings, healthy)?,
+        Format::Text => print_text(&findings, healthy)?,
     }
-    healthy
+    Ok(healthy)
 }
 
 fn look() -> Vec<Finding> {
@@ -174,7 +179,7 @@ fn is_listening(port: u16) -> bool {
     })
 }
 
-fn print_text(findings: &[Finding], healthy: bool) {
+fn print_text(findings: &[Finding], healthy: bool) -> Result<(), Failure> {
     for Finding {
         what,
         found,
@@ -182,22 +187,27 @@ fn print_text(findings: &[Finding], healthy: bool) {
     } in findings
     {
         match found {
-            Ok(found) => println!("ok       {what:<24} {}", escaped(found)),
-            Err(wrong) => println!("missing  {what:<24} {}\n{:34}{remedy}", escaped(wrong), ""),
+            Ok(found) => result(format_args!("ok       {what:<24} {}\n", escaped(found)))?,
+            Err(wrong) => result(format_args!(
+                "missing  {what:<24} {}\n{:34}{remedy}\n",
+                escaped(wrong),
+                ""
+            ))?,
         }
     }
-    println!();
-    println!(
-        "{}",
+    result("\n")?;
+    result(format_args!(
+        "{}\n",
         if healthy {
             "Everything is there: try `tally session --wait`."
         } else {
             "`tally demo` works without any of this. With --listen, card-sim needs no reader at all."
         }
-    );
+    ))?;
+    Ok(())
 }
 
-fn print_json(findings: &[Finding], healthy: bool) {
+fn print_json(findings: &[Finding], healthy: bool) -> Result<(), Failure> {
     let list: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -209,5 +219,5 @@ fn print_json(findings: &[Finding], healthy: bool) {
             })
         })
         .collect();
-    output::json(&serde_json::json!({ "healthy": healthy, "findings": list }));
+    output::json(&serde_json::json!({ "healthy": healthy, "findings": list }))
 }

@@ -1,5 +1,6 @@
 //! Why a command stopped: one line for the person, one number for the program.
 
+use host::output::Undelivered;
 use std::fmt::Display;
 use std::process::ExitCode;
 use terminal_lib::transport::TransportError;
@@ -56,6 +57,12 @@ impl Failure {
             Kind::Verification => 3,
             Kind::Authentication => 4,
         })
+    }
+}
+
+impl From<Undelivered> for Failure {
+    fn from(error: Undelivered) -> Self {
+        Self::failed(error)
     }
 }
 

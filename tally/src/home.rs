@@ -6,9 +6,11 @@ use crate::output;
 use crate::visit;
 use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList, pem};
 use getrandom::SysRng;
+use host::output::{note, result};
+use host::result_file::{self, Access};
 use serde_json::json;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use terminal_lib::identity::{self, IdentityError};
 use terminal_lib::trust::{Clock, ListAge, SystemClock};
@@ -30,9 +32,9 @@ pub fn pairings(store: &StoreArguments, verb: &PairingVerb, format: Format) -> R
                 )));
             }
             terminal.forget(&holder).map_err(Failure::failed)?;
-            eprintln!(
+            note(format_args!(
                 "Forgotten. The card still has its side; `tally card show` on another terminal lists it."
-            );
+            ));
         }
         PairingVerb::List if format == Format::Json => {
             let list: Vec<_> = pairings
@@ -47,14 +49,14 @@ pub fn pairings(store: &StoreArguments, verb: &PairingVerb, format: Format) -> R
                     })
                 })
                 .collect();
-            output::json(&json!(list));
+            output::json(&json!(list))?;
         }
-        PairingVerb::List if pairings.is_empty() => println!("no pairings"),
+        PairingVerb::List if pairings.is_empty() => result(format_args!("no pairings\n"))?,
         PairingVerb::List => {
-            println!(
-                "{:<18}{:<12}{:<12}{:>8}",
+            result(format_args!(
+                "{:<18}{:<12}{:<12}{:>8}\n",
                 "card", "set up", "last seen", "sessions"
-            );
+            ))?;
             for pairing in &pairings {
                 let (set_up, seen) = (pairing.set_up.to_string(), pairing.last_seen.to_string());
                 let doubt = if pairing.confirmed {
@@ -62,10 +64,10 @@ pub fn pairings(store: &StoreArguments, verb: &PairingVerb, format: Format) -> R
                 } else {
                     "  (not confirmed yet)"
                 };
-                println!(
-                    "{:<18}{set_up:<12}{seen:<12}{:>8}{doubt}",
+                result(format_args!(
+                    "{:<18}{set_up:<12}{seen:<12}{:>8}{doubt}\n",
                     pairing.card, pairing.uses
-                );
+                ))?;
             }
         }
     }
@@ -101,7 +103,9 @@ pub fn identity(
             .map_err(Failure::failed)?;
             let text = pem::encode(pem::REQUEST, request.encoded()).map_err(Failure::failed)?;
             write(out, text.as_bytes())?;
-            eprintln!("Next: certify terminal --request FILE, then tally identity install.");
+            note(format_args!(
+                "Next: certify terminal --request FILE, then tally identity install."
+            ));
             Ok(())
         }
         IdentityVerb::Install {
@@ -118,11 +122,11 @@ pub fn identity(
             let store = terminal.store_mut();
             identity::install_linked(store, &own, &certificate, &roots, &links, today)
                 .map_err(judge)?;
-            eprintln!(
+            note(format_args!(
                 "This terminal is {} until {}.",
                 certificate.claims().holder,
                 certificate.claims().until
-            );
+            ));
             Ok(())
         }
         IdentityVerb::StatusList { list } => {
@@ -134,21 +138,24 @@ pub fn identity(
             let today = SystemClock.today().map_err(Failure::failed)?;
             let age = identity::take_status_list(terminal.store_mut(), &own, &list, today)
                 .map_err(judge)?;
-            eprintln!(
+            note(format_args!(
                 "{}",
                 match age {
                     ListAge::Newer => "Taken. Cards get it at their next session.",
                     ListAge::Same => "This terminal has it already.",
                     ListAge::Older => "This terminal has a newer one; nothing was changed.",
                 }
-            );
+            ));
             Ok(())
         }
         IdentityVerb::Link { link } => {
             let link = read_certificate(link)?;
             let today = SystemClock.today().map_err(Failure::failed)?;
             identity::add_link(terminal.store_mut(), &own, &link, today).map_err(judge)?;
-            eprintln!("Root {} is trusted from now on.", link.claims().holder);
+            note(format_args!(
+                "Root {} is trusted from now on.",
+                link.claims().holder
+            ));
             Ok(())
         }
     }
@@ -180,32 +187,37 @@ fn show(
             "requested": summary.requested.map(|name| name.to_string()),
             "roots": roots,
             "statusList": list,
-        })),
+        }))?,
         Format::Text => {
-            println!("identity      {}", own.as_str());
+            result(format_args!("identity      {}\n", own.as_str()))?;
             match claims {
                 Some(claims) => {
-                    println!("name          {}", claims.holder);
-                    println!("issuer        {}", claims.issuer);
-                    println!("valid         {} to {}", claims.from, claims.until);
+                    result(format_args!("name          {}\n", claims.holder))?;
+                    result(format_args!("issuer        {}\n", claims.issuer))?;
+                    result(format_args!(
+                        "valid         {} to {}\n",
+                        claims.from, claims.until
+                    ))?;
                 }
-                None => println!("name          no certificate yet"),
+                None => result(format_args!("name          no certificate yet\n"))?,
             }
             if let Some(name) = summary.requested {
-                println!("requested     {name}; the certificate has not come yet");
+                result(format_args!(
+                    "requested     {name}; the certificate has not come yet\n"
+                ))?;
             }
-            println!(
-                "roots         {}",
+            result(format_args!(
+                "roots         {}\n",
                 if roots.is_empty() {
                     "none".into()
                 } else {
                     roots.join(", ")
                 }
-            );
-            println!(
-                "status list   {}",
+            ))?;
+            result(format_args!(
+                "status list   {}\n",
                 list.map_or("none".into(), |sequence| sequence.to_string())
-            );
+            ))?;
         }
     }
     Ok(())
@@ -269,10 +281,9 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let written = if path.as_os_str() == "-" {
-        io::stdout().write_all(content)
-    } else {
-        fs::write(path, content)
-    };
-    written.map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))
+    if path.as_os_str() == "-" {
+        return Ok(host::output::bytes(content)?);
+    }
+    result_file::write(path, content, Access::Public)
+        .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))
 }

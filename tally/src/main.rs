@@ -16,6 +16,7 @@ mod visit;
 use clap::Parser;
 use cli::{Arguments, Format, Verb};
 use failure::Failure;
+use host::output::{note, result};
 use std::process::ExitCode;
 use terminal_lib::text::escaped;
 
@@ -26,8 +27,11 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             match arguments.output_format {
-                Format::Text => eprintln!("tally: {}", escaped(failure.message())),
-                Format::Json => output::json(&serde_json::json!({ "error": failure.message() })),
+                Format::Text => note(format_args!("tally: {}", escaped(failure.message()))),
+                Format::Json => {
+                    let error = serde_json::json!({ "error": failure.message() });
+                    let _ = output::json(&error); // the exit code says it as well
+                }
             }
             failure.exit_code()
         }
@@ -38,8 +42,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let format = arguments.output_format;
     match &arguments.verb {
         // What it found is its output, not an error of its own.
-        Verb::Doctor if !doctor::run(format) => return Ok(ExitCode::FAILURE),
-        Verb::Doctor => Ok(()),
+        Verb::Doctor => match doctor::run(format)? {
+            true => Ok(()),
+            false => return Ok(ExitCode::FAILURE),
+        },
         Verb::Demo { trace } => demo::run(format, *trace),
         Verb::Session(card) => verbs::session(card, format),
         Verb::Readers => readers(format),
@@ -66,20 +72,20 @@ fn readers(format: Format) -> Result<(), Failure> {
                 .iter()
                 .map(|reader| serde_json::json!({ "name": reader.name, "card": reader.atr.is_some() }))
                 .collect();
-            output::json(&serde_json::json!(list));
+            output::json(&serde_json::json!(list))?;
         }
-        Format::Text if readers.is_empty() => println!("no readers"),
+        Format::Text if readers.is_empty() => result(format_args!("no readers\n"))?,
         Format::Text => {
             for reader in readers {
-                println!(
-                    "{}  {}",
+                result(format_args!(
+                    "{}  {}\n",
                     if reader.atr.is_some() {
                         "card "
                     } else {
                         "empty"
                     },
                     escaped(&reader.name)
-                );
+                ))?;
             }
         }
     }

@@ -4,6 +4,7 @@ use crate::ask;
 use crate::cli::{CardArguments, Pairing};
 use crate::failure::{Failure, Kind};
 use apdu::message::pin::{Digits, Reference, Replacement};
+use host::output::note;
 use std::path::PathBuf;
 use terminal_lib::application::{
     Application, Notice, PinAnswer, PinRequest, PinState, Policy, SetUpReason,
@@ -68,7 +69,7 @@ impl Person {
                     return Err(wrong(tries_left));
                 }
                 CodeOutcome::Wrong { tries_left } => {
-                    eprintln!("Wrong PIN; {tries_left} tries left.");
+                    note(format_args!("Wrong PIN; {tries_left} tries left."));
                     pin = ask_for_pin("PIN again")?;
                 }
             }
@@ -79,14 +80,14 @@ impl Person {
         let tries = match request.state {
             PinState::Open { tries_left } => tries_left,
             PinState::LastTryKept => {
-                eprintln!(
+                note(format_args!(
                     "Card {} keeps its last PIN try for terminals it is paired with.",
                     request.card
-                );
+                ));
                 return self.offer_puk();
             }
             PinState::Blocked => {
-                eprintln!("The PIN of card {} is blocked.", request.card);
+                note(format_args!("The PIN of card {} is blocked.", request.card));
                 return self.offer_puk();
             }
         };
@@ -97,7 +98,7 @@ impl Person {
             return ask::digits_from_file(Reference::Pin, file).map(|digits| self.answer(digits));
         }
         if request.attempt > 1 {
-            eprintln!("Wrong PIN.");
+            note(format_args!("Wrong PIN."));
         }
         let prompt = format!(
             "PIN of card {} to pair it with this terminal ({tries} tries left; empty: no)",
@@ -141,7 +142,7 @@ impl Application for Person {
 
     fn notice(&mut self, notice: &Notice) {
         self.paired_now |= matches!(notice, Notice::PairingMade { .. });
-        eprintln!("{notice}");
+        note(format_args!("{notice}"));
     }
 }
 

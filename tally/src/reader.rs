@@ -2,6 +2,7 @@
 
 use crate::cli::CardArguments;
 use crate::failure::Failure;
+use host::output::note;
 use std::net::SocketAddr;
 use terminal_lib::transport::Transport;
 use terminal_lib::transport::listener::Listener;
@@ -14,7 +15,7 @@ pub fn open(arguments: &CardArguments) -> Result<Box<dyn Transport>, Failure> {
         None => by_pcsc(arguments)?,
     };
     Ok(if arguments.trace {
-        Box::new(Traced::new(card, |event| eprintln!("{event}")))
+        Box::new(Traced::new(card, |event| note(format_args!("{event}"))))
     } else {
         card
     })
@@ -32,7 +33,9 @@ fn listen(address: &str) -> Result<Box<dyn Transport>, Failure> {
         ));
     }
     let listener = Listener::on_loopback(address.port())?;
-    eprintln!("Waiting for a virtual card: card-sim run --connect {address}");
+    note(format_args!(
+        "Waiting for a virtual card: card-sim run --connect {address}"
+    ));
     Ok(Box::new(listener.wait_for_card()?))
 }
 
@@ -44,7 +47,7 @@ fn by_pcsc(arguments: &CardArguments) -> Result<Box<dyn Transport>, Failure> {
     let readers = Readers::open()?;
     let part = arguments.reader.as_deref().unwrap_or("");
     let patience = if arguments.wait {
-        eprintln!("Waiting for a card. Insert it now.");
+        note(format_args!("Waiting for a card. Insert it now."));
         None
     } else {
         Some(Duration::from_secs(2)) // a card that was just inserted takes up to half a second to be seen

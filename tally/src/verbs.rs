@@ -9,9 +9,12 @@ use crate::visit::{with_card, with_pin_if_needed};
 use apdu::identifier::{Aid, VAULT_OBJECT_BYTES};
 use apdu::message::pin::{Reference, Replacement};
 use apdu::message::vault::{ObjectName, Policy};
+use host::output::{note, result};
+use host::result_file::{self, Access};
+use host::text::displayed;
 use serde_json::json;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal as _, Read};
 use std::path::Path;
 use terminal_lib::service::counter::Counter;
 use terminal_lib::service::vault::Vault;
@@ -36,28 +39,28 @@ pub fn session(card: &CardArguments, format: Format) -> Result<(), Failure> {
                 "pinTries": status.pin_tries,
                 "pukTries": status.puk_tries,
                 "services": names,
-            })),
+            }))?,
             Format::Text => {
                 let how = if person.paired_now {
                     "paired now"
                 } else {
                     "reconnected, no set-up needed"
                 };
-                println!("card           {} ({how})", session.card());
-                println!("trusted date   {}", status.trusted_date);
-                println!(
-                    "status list    {}",
+                result(format_args!("card           {} ({how})\n", session.card()))?;
+                result(format_args!("trusted date   {}\n", status.trusted_date))?;
+                result(format_args!(
+                    "status list    {}\n",
                     if status.list_sequence == 0 {
                         "none".into()
                     } else {
                         status.list_sequence.to_string()
                     }
-                );
-                println!(
-                    "tries          PIN {}, PUK {}",
+                ))?;
+                result(format_args!(
+                    "tries          PIN {}, PUK {}\n",
                     status.pin_tries, status.puk_tries
-                );
-                println!("services       {}", names.join(", "));
+                ))?;
+                result(format_args!("services       {}\n", names.join(", ")))?;
             }
         }
         session.close();
@@ -90,10 +93,10 @@ pub fn vault(card: &CardArguments, verb: &VaultVerb, format: Format) -> Result<(
     with_card(card, |mut session, person| {
         let mut vault = Vault::new();
         match (verb, &name) {
-            (VaultVerb::Get { out, .. }, Some(name)) => {
+            (VaultVerb::Get { out, raw, .. }, Some(name)) => {
                 let content =
                     with_pin_if_needed(&mut session, person, |session| vault.read(session, name))?;
-                write_content(out.as_deref(), &content)?;
+                write_content(out.as_deref(), *raw, &content)?;
             }
             (
                 VaultVerb::Put {
@@ -111,21 +114,21 @@ pub fn vault(card: &CardArguments, verb: &VaultVerb, format: Format) -> Result<(
                 with_pin_if_needed(&mut session, person, |session| {
                     vault.write(session, name, policy, content)
                 })?;
-                eprintln!(
+                note(format_args!(
                     "{} bytes are in the vault as \"{}\"",
                     content.len(),
                     name.as_str()
-                );
+                ));
             }
             (VaultVerb::Delete { .. }, Some(name)) => {
                 with_pin_if_needed(&mut session, person, |session| vault.delete(session, name))?;
-                eprintln!("\"{}\" is gone", name.as_str());
+                note(format_args!("\"{}\" is gone", name.as_str()));
             }
             _ => {
                 with_pin_if_needed(&mut session, person, |session| {
                     vault.list(session).map(|_| ())
                 })?;
-                list_vault(&vault, format);
+                list_vault(&vault, format)?;
             }
         }
         session.close();
@@ -133,7 +136,7 @@ pub fn vault(card: &CardArguments, verb: &VaultVerb, format: Format) -> Result<(
     })
 }
 
-fn list_vault(vault: &Vault, format: Format) {
+fn list_vault(vault: &Vault, format: Format) -> Result<(), Failure> {
     let pin = |needed| if needed { "PIN" } else { "free" };
     match format {
         Format::Json => {
@@ -149,24 +152,28 @@ fn list_vault(vault: &Vault, format: Format) {
                     })
                 })
                 .collect();
-            output::json(&json!(list));
+            output::json(&json!(list))?;
         }
-        Format::Text if vault.listed().is_empty() => println!("the vault is empty"),
+        Format::Text if vault.listed().is_empty() => result(format_args!("the vault is empty\n"))?,
         Format::Text => {
-            println!("{:<34}{:>8}  {:<5} {:<5}", "name", "bytes", "read", "write");
+            result(format_args!(
+                "{:<34}{:>8}  {:<5} {:<5}\n",
+                "name", "bytes", "read", "write"
+            ))?;
             for entry in vault.listed() {
                 let (read, write) = (
                     pin(entry.policy.pin_to_read),
                     pin(entry.policy.pin_to_write),
                 );
-                println!(
-                    "{:<34}{:>8}  {read:<5} {write:<5}",
+                result(format_args!(
+                    "{:<34}{:>8}  {read:<5} {write:<5}\n",
                     entry.name.as_str(),
                     entry.size
-                );
+                ))?;
             }
         }
     }
+    Ok(())
 }
 
 fn read_content(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
@@ -186,14 +193,15 @@ fn read_content(file: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(content)
 }
 
-fn write_content(out: Option<&Path>, content: &[u8]) -> Result<(), Failure> {
-    let written = match out {
-        Some(path) => fs::write(path, content),
-        None => io::stdout()
-            .write_all(content)
-            .and_then(|()| io::stdout().flush()),
-    };
-    written.map_err(|error| Failure::failed(format!("cannot write the content: {error}")))
+/// An object's content: into a private file; as it is to a pipe or file; to a terminal only what a terminal does not act on, unless asked
+/// for as it is.
+fn write_content(out: Option<&Path>, raw: bool, content: &[u8]) -> Result<(), Failure> {
+    match out {
+        Some(path) => result_file::write(path, content, Access::Private)
+            .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display()))),
+        None if !raw && io::stdout().is_terminal() => Ok(result(displayed(content))?),
+        None => Ok(host::output::bytes(content)?),
+    }
 }
 
 /// `tally counter`.
@@ -215,8 +223,8 @@ pub fn counter(card: &CardArguments, verb: &CounterVerb, format: Format) -> Resu
         }
         let now = counter.read(&mut session).map_err(Failure::failed)?;
         match format {
-            Format::Json => output::json(&json!({ "value": now.value, "limit": now.limit })),
-            Format::Text => println!("{} of {}", now.value, now.limit),
+            Format::Json => output::json(&json!({ "value": now.value, "limit": now.limit }))?,
+            Format::Text => result(format_args!("{} of {}\n", now.value, now.limit))?,
         }
         session.close();
         Ok(())
@@ -252,7 +260,7 @@ pub fn pin(card: &CardArguments, verb: &PinVerb) -> Result<(), Failure> {
         let puk = matches!(verb, PinVerb::Unblock { .. });
         match outcome {
             CodeOutcome::Right => {
-                eprintln!("The PIN is changed.");
+                note(format_args!("The PIN is changed."));
                 Ok(())
             }
             CodeOutcome::Wrong { tries_left } if puk => Err(Failure::new(
@@ -284,7 +292,9 @@ pub fn card(card: &CardArguments, verb: &CardVerb, format: Format) -> Result<(),
             person.verify_pin(&mut session)?;
             let name = session.card();
             session.factory_reset().map_err(Failure::failed)?;
-            eprintln!("Card {name} is blank. It can be certified again with `certify card`.");
+            note(format_args!(
+                "Card {name} is blank. It can be certified again with `certify card`."
+            ));
             return Ok(());
         }
         let certificate = session.card_certificate().map_err(Failure::failed)?;
@@ -311,14 +321,17 @@ pub fn card(card: &CardArguments, verb: &CardVerb, format: Format) -> Result<(),
                     "until": claims.until.to_string(),
                     "keyId": certificate.key_id().to_string(),
                     "pairings": pairings,
-                }));
+                }))?;
             }
             Format::Text => {
-                println!("card       {}", claims.holder);
-                println!("issuer     {}", claims.issuer);
-                println!("valid      {} to {}", claims.from, claims.until);
-                println!("key        {}", certificate.key_id());
-                println!("pairings   {} of 16", pairings.len());
+                result(format_args!("card       {}\n", claims.holder))?;
+                result(format_args!("issuer     {}\n", claims.issuer))?;
+                result(format_args!(
+                    "valid      {} to {}\n",
+                    claims.from, claims.until
+                ))?;
+                result(format_args!("key        {}\n", certificate.key_id()))?;
+                result(format_args!("pairings   {} of 16\n", pairings.len()))?;
                 for pairing in &pairings {
                     let label = if pairing.label.as_str().is_empty() {
                         "-"
@@ -326,11 +339,11 @@ pub fn card(card: &CardArguments, verb: &CardVerb, format: Format) -> Result<(),
                         pairing.label.as_str()
                     };
                     let pinned = if pairing.pinned { "pinned" } else { "" };
-                    println!(
-                        "  {:>2}  {}  {label:<16} {pinned}",
+                    result(format_args!(
+                        "  {:>2}  {}  {label:<16} {pinned}\n",
                         pairing.slot.number(),
                         pairing.holder
-                    );
+                    ))?;
                 }
             }
         }

@@ -111,6 +111,20 @@ impl<'t> Station<'t> {
         self.tell(step, hint, header::STORE_CERTIFICATE, certificate.encoded())
     }
 
+    /// Whether everything is on the card and only its activation is missing. Changes nothing: an activation with data is refused for the
+    /// data (6A80) where the life cycle would allow it, and before that where it does not (6985; §4, order of refusals).
+    pub fn awaits_activation(&mut self) -> Result<bool, PersonaliseError> {
+        match self.tell("a look at its life cycle", "", header::ACTIVATE, &[0]) {
+            Err(PersonaliseError::Refused {
+                status: StatusWord::WRONG_DATA,
+                ..
+            }) => Ok(true),
+            Err(PersonaliseError::NotNow { .. }) => Ok(false),
+            Err(error) => Err(error),
+            Ok(()) => Err(PersonaliseError::AlreadyActive),
+        }
+    }
+
     /// Puts the card into use, for ever.
     pub fn activate(&mut self) -> Result<(), PersonaliseError> {
         let hint = "PIN, PUK, root and certificate must all be there";

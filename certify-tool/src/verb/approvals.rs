@@ -7,6 +7,7 @@ use crate::office;
 use crate::office::remote::{Remote, Text as _, list};
 use crate::sheet::{Sheet, print_all};
 use authority::Moment;
+use host::output::note;
 use serde_json::{Value, json};
 
 /// `certify approvals ..`.
@@ -24,13 +25,15 @@ pub fn run(arguments: &Arguments, verb: &ApprovalsVerb) -> Result<(), Failure> {
                 .link()
                 .post(&path(*id), &json!({ "decision": "approve" }))?;
             let certificate = remote.recorded(&told)?;
-            certificate_sheet(&certificate).print(style);
+            certificate_sheet(&certificate).print(style)?;
             Ok(())
         }
         ApprovalsVerb::Refuse { id, reason } => {
             let verdict = json!({ "decision": "refuse", "reason": reason });
             remote.link().post(&path(*id), &verdict)?;
-            eprintln!("Request {id} is refused. Its name and its key are never certified.");
+            note(format_args!(
+                "Request {id} is refused. Its name and its key are never certified."
+            ));
             Ok(())
         }
     }
@@ -45,10 +48,10 @@ fn show(remote: &Remote, style: Style) -> Result<(), Failure> {
     let sheets: Result<Vec<Sheet>, Failure> = list(&told, "waiting")?.iter().map(row).collect();
     let sheets = sheets?;
     if sheets.is_empty() && style == Style::Text {
-        eprintln!("no request waits");
+        note(format_args!("no request waits"));
         return Ok(());
     }
-    print_all(&sheets, style);
+    print_all(&sheets, style)?;
     Ok(())
 }
 

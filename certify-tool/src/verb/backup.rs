@@ -8,6 +8,7 @@ use authority::restore::{self, Backup};
 use authority::tree::{Receipt, SignedTreeHead};
 use authority::{Authority, AuthorityError, Root};
 use getrandom::SysRng;
+use host::output::note;
 use std::path::Path;
 
 /// What a person gave for a restoration.
@@ -25,10 +26,10 @@ pub fn backup(folder: &Path, out: &Path, style: Style) -> Result<(), Failure> {
     Sheet::default()
         .text("backup", &out.display())
         .row("lines", lines)
-        .print(style);
-    eprintln!(
+        .print(style)?;
+    note(format_args!(
         "The key is not in it, nor is tls-ca.*: keep the folder's key*.pem or key*.uri, and tls-ca.*, apart from it, and again after every roll-over."
-    );
+    ));
     Ok(())
 }
 
@@ -60,10 +61,10 @@ pub fn restore(
         .row("lines of the backup", restored.size)
         .row("lines known to be lost", restored.lost)
         .row("leap", restored.leap)
-        .print(style);
-    eprintln!(
+        .print(style)?;
+    note(format_args!(
         "Revoke again whoever was revoked after the backup, holders and clients, and publish a status list. Never start the old authority again."
-    );
+    ));
     Ok(())
 }
 

@@ -9,13 +9,16 @@ use crate::cli::{Arguments, BatchArguments};
 use crate::failure::Failure;
 use crate::office;
 use crate::reader::Cards;
+use crate::sheet::escaped;
 use apdu::certificate::Certificate;
+use host::output::note;
+use host::result_file::{self, Access};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Cards in a row that may fail before the batch stops: then it is not the cards.
@@ -41,19 +44,26 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
     while report.lines < batch.count.into() {
         let mut inserted = cards.next()?;
         let mut line = None;
+        let mut unwritten = None;
         let done = wish.carry_out(
             office.as_mut(),
             inserted.card.as_mut(),
             &mut |certificate, puk| {
-                line = Some(entry(certificate, puk));
-                Ok(())
+                // Durable before the activation: the PUK is on the card by now, and nowhere else.
+                let entry = line.insert(entry(certificate, puk));
+                report.expect(entry).map_err(|failure| {
+                    let message = failure.message().to_owned();
+                    unwritten = Some(failure);
+                    Failure::failed(message)
+                })
             },
         );
-        // Written also when the activation failed: the PUK is on the card by now, and nowhere else.
-        let state = if done.is_ok() {
-            "operational"
-        } else {
-            "certified"
+        if let Some(failure) = unwritten {
+            return Err(failure); // the next card would fare no better
+        }
+        let state = match done {
+            Ok(()) => "operational",
+            Err(_) => CERTIFIED,
         };
         if let Some(line) = line {
             report.add(line, state)?;
@@ -65,15 +75,17 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
             }
             Err(error) if error.is_waiting() => {
                 failures = 0;
-                let words = crate::sheet::escaped(error.message());
-                eprintln!("certify: put this card in again after the approval: {words}");
+                let words = escaped(error.message());
+                note(format_args!(
+                    "certify: put this card in again after the approval: {words}"
+                ));
             }
             Err(error) => {
                 failures += 1;
-                eprintln!(
+                note(format_args!(
                     "certify: this card was not finished: {}",
-                    crate::sheet::escaped(error.message())
-                );
+                    escaped(error.message())
+                ));
                 if failures >= MOST_FAILURES {
                     return Err(Failure::failed(
                         "ten cards in a row were not finished; the report has those before, and the same command goes on",
@@ -83,7 +95,11 @@ pub fn certify(arguments: &Arguments, batch: &BatchArguments) -> Result<(), Fail
         }
         cards.wait_for_removal(inserted)?;
     }
-    eprintln!("{} cards are in {}", report.lines, batch.report.display());
+    note(format_args!(
+        "{} cards are in {}",
+        report.lines,
+        batch.report.display()
+    ));
     Ok(())
 }
 
@@ -92,7 +108,7 @@ fn show(bar: &ProgressBar, done: u64) {
     bar.set_position(done);
     bar.force_draw();
     if !bar.is_hidden() {
-        eprintln!();
+        note("");
     }
 }
 
@@ -108,9 +124,14 @@ fn entry(certificate: Option<&Certificate>, puk: Option<&str>) -> Value {
     }
 }
 
-/// The finished cards: a private file of JSON lines.
+/// The state of a card whose activation failed or is not known. Its PUK is the right one in any case.
+const CERTIFIED: &str = "certified";
+
+/// The finished cards: a private file of JSON lines. Beside it, in `REPORT.unfinished`, the card that is being activated: so its PUK is
+/// durable before the card is in use, and the report has one line for each card whatever happens in between.
 struct Report {
     file: File,
+    unfinished: PathBuf,
     lines: u64,
 }
 
@@ -140,10 +161,61 @@ impl Report {
         }
         let done = |line: &&str| line.contains("\"state\":\"operational\"");
         let lines = text.lines().filter(done).count();
-        Ok(Self {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".unfinished");
+        let mut report = Self {
             file,
+            unfinished: unfinished.into(),
             lines: u64::try_from(lines).unwrap_or(u64::MAX),
-        })
+        };
+        report.take_over(text.lines().last())?;
+        Ok(report)
+    }
+
+    /// A run that was killed has left a card of which it is not known whether it was activated.
+    fn take_over(&mut self, last: Option<&str>) -> Result<(), Failure> {
+        let text = match fs::read(&self.unfinished).map(Zeroizing::new) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(self.cannot(&error)),
+        };
+        let card: Value = serde_json::from_slice(&text).map_err(|_| {
+            Failure::failed(format!(
+                "{}: not a card that a batch left; look at it, and take it away",
+                self.unfinished.display()
+            ))
+        })?;
+        let same = |line: Value| line["puk"] == card["puk"] && line["name"] == card["name"];
+        let told = last.and_then(|line| serde_json::from_str(line).ok());
+        if told.is_some_and(same) {
+            return self.forget_unfinished();
+        }
+        note(format_args!(
+            "An earlier run was cut off while it activated card {}: the report has it as `certified`. Put it in again: a card in use says so",
+            escaped(card["name"].as_str().unwrap_or("of an earlier certificate"))
+        ));
+        self.add(card, CERTIFIED)
+    }
+
+    /// Notes the card that is about to be activated, durable.
+    fn expect(&self, line: &Value) -> Result<(), Failure> {
+        let text = Zeroizing::new(format!("{line}\n"));
+        result_file::write(&self.unfinished, text.as_bytes(), Access::Private)
+            .map_err(|error| self.cannot(&error))
+    }
+
+    fn forget_unfinished(&self) -> Result<(), Failure> {
+        match fs::remove_file(&self.unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.cannot(&error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn cannot(&self, error: &io::Error) -> Failure {
+        Failure::failed(format!(
+            "{}: {error}; the card in the reader was not activated by this run",
+            self.unfinished.display()
+        ))
     }
 
     /// Adds a line, durable.
@@ -157,10 +229,11 @@ impl Report {
             .and_then(|()| self.file.sync_data())
             .map_err(|error| {
                 Failure::failed(format!(
-                    "the report cannot be written ({error}): its last card is {line}"
+                    "the report cannot be written ({error}); its last card is in {}",
+                    self.unfinished.display()
                 ))
             })?;
         self.lines += u64::from(state == "operational");
-        Ok(())
+        self.forget_unfinished()
     }
 }

@@ -7,6 +7,7 @@ use crate::{place, secret};
 use authority::Authority;
 use authority::custody::{KeyUri, NewKey};
 use getrandom::SysRng;
+use host::output::note;
 use std::path::Path;
 
 /// `certify ca init`.
@@ -24,9 +25,9 @@ pub fn init(
             secret::new_passphrase(passphrase.passphrase_file.as_deref(), "--passphrase-file")?;
         Authority::init(folder, name, years, &passphrase, &mut SysRng, place::now()?)?;
         show(folder, style)?;
-        eprintln!(
+        note(format_args!(
             "Back up the folder. Without its key nothing can be certified or revoked; with it, anything can."
-        );
+        ));
         return Ok(());
     };
     let uri = key_uri(uri)?;
@@ -37,10 +38,10 @@ pub fn init(
     };
     Authority::init_with(folder, name, years, new, &mut SysRng, place::now()?)?;
     show(folder, style)?;
-    eprintln!(
+    note(format_args!(
         "Back up the folder, and the token by its own means: the key is on it ({}) and nowhere else.",
         crate::sheet::escaped(&uri.describe())
-    );
+    ));
     Ok(())
 }
 
@@ -55,6 +56,6 @@ fn show(folder: &Path, style: Style) -> Result<(), Failure> {
     certificate_sheet(authority.root())
         .text("folder", &folder.display())
         .text("ledger root", &head.root)
-        .print(style);
+        .print(style)?;
     Ok(())
 }

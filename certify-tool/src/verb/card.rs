@@ -12,6 +12,7 @@ use apdu::certificate::{Certificate, Role};
 use apdu::message::pin::Digits;
 use authority::NameOrder;
 use getrandom::SysRng;
+use host::output::note;
 use terminal_lib::transport::Transport;
 
 /// Personalises the card that the arguments name.
@@ -29,11 +30,9 @@ pub fn certify(arguments: &Arguments, job: &CardArguments) -> Result<(), Failure
                 certificate_sheet,
             );
             match puk {
-                Some(digits) => sheet.text("puk", digits),
-                None => sheet,
+                Some(digits) => sheet.text("puk", digits).hand_over(style),
+                None => sheet.print(style),
             }
-            .print(style);
-            Ok(())
         },
     )
 }
@@ -46,8 +45,8 @@ pub struct Wish<'a> {
     puk: Option<Digits>,
 }
 
-/// Hears of the certificate on a card, before the card is activated for ever, and of the PUK if it was drawn here. The card keeps a hash
-/// of it, and nobody else anything.
+/// Takes the certificate on a card, and the PUK if it was drawn here, before the card is activated for ever. The card keeps a hash of the
+/// PUK, and nobody else anything, so this must have it durable or delivered.
 pub type Ready<'r> = &'r mut dyn FnMut(Option<&Certificate>, Option<&str>) -> Result<(), Failure>;
 
 impl<'a> Wish<'a> {
@@ -89,7 +88,7 @@ impl<'a> Wish<'a> {
             years: self.job.years,
             pin: &self.pin,
             puk,
-            tell: &mut |step| eprintln!("  {step}"),
+            tell: &mut |step| note(format_args!("  {step}")),
             ready: &mut |certificate| ready(certificate, shown),
         };
         personalise(card, &mut job)

@@ -8,6 +8,7 @@ use crate::sheet::Sheet;
 use apdu::certificate::Role;
 use authority::{CHALLENGE_LIFETIME, Order};
 use getrandom::SysRng;
+use host::output::note;
 
 /// Records the order and prints what the terminal has to put into its request.
 pub fn give(arguments: &Arguments, name: &NameArguments) -> Result<(), Failure> {
@@ -30,12 +31,12 @@ pub fn give(arguments: &Arguments, name: &NameArguments) -> Result<(), Failure> 
         .text("name", &challenge.holder)
         .text("nonce", &nonce)
         .row("valid seconds", CHALLENGE_LIFETIME)
-        .print(style);
+        .print(style)?;
     if style == Style::Text {
-        eprintln!(
+        note(format_args!(
             "On the terminal, within a day:\n  tally identity request --issuer {} --name {} --nonce {nonce} --out request.pem",
             challenge.issuer, challenge.holder
-        );
+        ));
     }
     Ok(())
 }

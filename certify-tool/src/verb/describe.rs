@@ -14,7 +14,7 @@ pub fn inspect(file: &Path, style: Style) -> Result<(), Failure> {
         Content::Request(request) => request_sheet(&request),
         Content::List(list) => list_sheet(&list),
     };
-    sheet.print(style);
+    sheet.print(style)?;
     Ok(())
 }
 

@@ -19,6 +19,6 @@ pub fn enrol(arguments: &Arguments, url: &str, code_file: Option<&Path>) -> Resu
         .text("authority", url)
         .text("enrolled as", &who)
         .text("identity", &folder.display())
-        .print(arguments.output_format);
+        .print(arguments.output_format)?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::{files, place};
 use apdu::certificate::{Date, pem};
 use authority::ledger::Replaced;
 use authority::{Authority, Holder, Root};
+use host::output::note;
 use serde_json::Value;
 use std::path::Path;
 
@@ -31,13 +32,13 @@ pub fn holders(arguments: &Arguments) -> Result<(), Failure> {
         }
     };
     if holders.is_empty() && style == Style::Text {
-        eprintln!("{root} has certified nobody yet");
+        note(format_args!("{root} has certified nobody yet"));
         return Ok(());
     }
     let min_epoch = list.map_or(0, |list| list.claims().min_epoch);
     let row = |holder| row(holder, min_epoch, today);
     let sheets: Vec<Sheet> = holders.iter().map(row).collect();
-    print_all(&sheets, style);
+    print_all(&sheets, style)?;
     Ok(())
 }
 

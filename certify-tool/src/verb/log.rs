@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments, verb: &LogVerb) -> Result<(), Failure> {
                 }
                 None => verify(&folder()?, noted.as_ref())?,
             };
-            show(&root, &audit).print(style);
+            show(&root, &audit).print(style)?;
             Ok(())
         }
         LogVerb::Head { out } => {
@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments, verb: &LogVerb) -> Result<(), Failure> {
         }
         LogVerb::Lines { first, count } => {
             let print = |line: &str| {
-                crate::sheet::print(&format!("{}\n", terminal_lib::text::ascii_json(line)));
+                crate::sheet::print(&format!("{}\n", terminal_lib::text::ascii_json(line)))?;
                 Ok(())
             };
             match remote()? {
@@ -158,7 +158,7 @@ fn check_receipt(path: &Path, trusted: &[Certificate], style: Style) -> Result<(
         .text("event", line.event.kind())
         .row("holder", line.event.holder().map(|name| name.to_string()))
         .row("signed up to", receipt.head.head.size)
-        .print(style);
+        .print(style)?;
     Ok(())
 }
 
@@ -190,7 +190,7 @@ fn check_consistency(
         .text("authority", &later.head.issuer)
         .row("earlier lines", earlier.head.size)
         .row("later lines", later.head.size)
-        .print(style);
+        .print(style)?;
     Ok(())
 }
 

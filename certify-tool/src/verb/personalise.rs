@@ -29,10 +29,10 @@ pub struct Job<'a> {
     pub years: u8,
     pub pin: &'a Digits,
     pub puk: &'a Digits,
-    /// Hears of each step that was done.
+    /// Progress callback.
     pub tell: &'a mut dyn FnMut(&str),
-    /// Hears of the certificate on the card, before the card is activated for ever: what the person needs must not get
-    /// lost in between. Hears `None` when the card had a certificate already.
+    /// Called before the card is activated for ever, with the certificate on the card; with `None` when the card had it already. What the
+    /// person needs is durable or delivered when this returns; an error keeps the card from being activated.
     pub ready: &'a mut dyn FnMut(Option<&Certificate>) -> Result<(), Failure>,
 }
 
@@ -45,21 +45,20 @@ pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Fa
     (job.tell)("PUK set");
     drop(station);
     if let Some(certificate) = store_waiting(card, job)? {
-        return bring_into_use(card, job, &certificate);
+        return bring_into_use(card, job, Some(&certificate));
     }
     let rooted = Station::begin(card)?.store_root(job.office.root());
     match rooted {
         Ok(()) => (job.tell)("root stored"),
         Err(PersonaliseError::NotNow { .. }) => {
-            if finish(card)? {
-                (job.ready)(None)?; // only now is it known that the card was that far
-                (job.tell)("activated; its certificate was stored earlier");
-                return Ok(());
+            if Station::begin(card)?.awaits_activation()? {
+                (job.tell)("its certificate was stored earlier");
+                return bring_into_use(card, job, None);
             }
             if !job.recertify {
                 let certificate = outlast(card, job)?;
                 let certificate = certificate.ok_or_else(|| Failure::failed(SECOND_TIME))?;
-                return bring_into_use(card, job, &certificate);
+                return bring_into_use(card, job, Some(&certificate));
             }
             (job.tell)("a root was stored earlier");
         }
@@ -68,15 +67,33 @@ pub fn personalise(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Fa
     certify(card, job)
 }
 
-/// The certificate is stored; activation is for ever.
+/// The certificate is stored; activation is for ever, so what the person needs is handed over first.
 fn bring_into_use(
     card: &mut dyn Transport,
     job: &mut Job<'_>,
-    certificate: &Certificate,
+    certificate: Option<&Certificate>,
 ) -> Result<(), Failure> {
-    (job.ready)(Some(certificate))?;
-    Station::begin(card)?.activate()?;
-    (job.tell)("activated");
+    (job.ready)(certificate)?;
+    let activated = Station::begin(card)?.activate();
+    settle(card, job, activated)
+}
+
+/// Whether the card is in use now.
+fn settle(
+    card: &mut dyn Transport,
+    job: &mut Job<'_>,
+    activated: Result<(), PersonaliseError>,
+) -> Result<(), Failure> {
+    match activated {
+        Ok(()) => (job.tell)("activated"),
+        // The answer may have been lost after the card had done it. A card in use says so when it is selected.
+        Err(error) => match Station::begin(card) {
+            Err(PersonaliseError::AlreadyActive) => {
+                (job.tell)("activated; the card's answer was lost");
+            }
+            _ => return Err(error.into()),
+        },
+    }
     Ok(())
 }
 
@@ -99,16 +116,6 @@ fn outlast(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<Option<Certifi
 /// ST-63. The root stays on a card across a factory reset, so a card cannot pass as new.
 const SECOND_TIME: &str = "this card has a root already: it was certified before and reset, or its first certification was \
      interrupted; say --recertify to certify it again, with --name if its earlier name is known; the ledger records it";
-
-/// A card that has everything only needs to be activated. False: it has not.
-fn finish(card: &mut dyn Transport) -> Result<bool, Failure> {
-    let activated = Station::begin(card)?.activate();
-    match activated {
-        Ok(()) => Ok(true),
-        Err(PersonaliseError::NotNow { .. }) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
 
 /// Key and request, certificate, activation. The certificate is in the ledger before it leaves.
 fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
@@ -138,9 +145,9 @@ fn certify(card: &mut dyn Transport, job: &mut Job<'_>) -> Result<(), Failure> {
     job.office.delivered(&challenge.holder)?;
     (job.tell)("certificate stored");
     (job.ready)(Some(&certificate))?;
-    station.activate()?;
-    (job.tell)("activated");
-    Ok(())
+    let activated = station.activate();
+    drop(station);
+    settle(card, job, activated)
 }
 
 /// Tries the certificates that were issued and never seen stored: a card takes the one for its own key and no other.

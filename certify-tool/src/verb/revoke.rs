@@ -8,6 +8,7 @@ use crate::office::{self, Office as _};
 use crate::{files, place, secret};
 use apdu::certificate::{Anchor, Name, StatusList, pem};
 use authority::Scope;
+use host::output::note;
 use serde_json::json;
 use std::path::Path;
 
@@ -40,7 +41,9 @@ pub fn revoke(
 }
 
 fn tell(name: &Name) {
-    eprintln!("{name} is revoked. Terminals and cards refuse it once this list has reached them.");
+    note(format_args!(
+        "{name} is revoked. Terminals and cards refuse it once this list has reached them."
+    ));
 }
 
 /// The next list of an authority over the network; it must be signed by the root that this client knows.

@@ -9,6 +9,7 @@ use crate::{place, secret};
 use authority::custody::{Custody, NewKey};
 use authority::{NewRoot, Root};
 use getrandom::SysRng;
+use host::output::note;
 use std::path::Path;
 
 /// Makes the next root: its key, its certificate, and the link from the root there is.
@@ -38,22 +39,22 @@ pub fn roll_over(folder: &Path, job: &RolloverArguments, style: Style) -> Result
     };
     let now = place::now()?;
     let root = authority.roll_over(folder, key.as_mut(), next, &wish, &mut SysRng, now)?;
-    show(&root, &old, style);
-    eprintln!(
+    show(&root, &old, style)?;
+    note(format_args!(
         "Back up the folder{}. Keep the old key ({}) as well.",
         uri.map_or(String::new(), |uri| format!(
             ", and the token of the new key ({})",
             crate::sheet::escaped(&uri.describe())
         )),
         crate::sheet::escaped(&kept)
-    );
-    eprintln!(
+    ));
+    note(format_args!(
         "What runs on this authority must be started again. Give terminals the link: `certify export link`, `tally identity link`."
-    );
+    ));
     Ok(())
 }
 
-fn show(root: &Root, old: &Root, style: Style) {
+fn show(root: &Root, old: &Root, style: Style) -> Result<(), Failure> {
     let until = root
         .link
         .as_ref()
@@ -62,5 +63,5 @@ fn show(root: &Root, old: &Root, style: Style) {
         .text("linked by", &old.name())
         .row("link valid until", until)
         .row("ledger line", root.line);
-    sheet.print(style);
+    sheet.print(style)
 }

@@ -31,7 +31,7 @@ fn by_request(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Re
     if files::is_stream(&job.output.out) {
         sheet.print_aside();
     } else {
-        sheet.print(style);
+        sheet.print(style)?;
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ fn in_store(arguments: &Arguments, job: &TerminalArguments, path: &Path) -> Resu
     certificate_sheet(&certificate)
         .text("store", &path.display())
         .text("identity", &name)
-        .print(style);
+        .print(style)?;
     Ok(())
 }
 

@@ -43,7 +43,7 @@ pub fn verify(what: &VerifyArguments, style: Style) -> Result<(), Failure> {
             &format!("under {} for {day}", trusted.claims().holder),
         )
         .row("status list", list.map(|list| list.claims().sequence))
-        .print(style);
+        .print(style)?;
     Ok(())
 }
 

@@ -24,10 +24,21 @@ pub fn personalise(
     memory: MemoryStore,
     fault: Option<(u64, Fault)>,
 ) -> (Ran, MemoryStore) {
+    personalise_into(Stdio::piped(), desk, line, memory, fault)
+}
+
+/// The same with another standard output.
+pub fn personalise_into(
+    stdout: Stdio,
+    desk: &Desk,
+    line: &str,
+    memory: MemoryStore,
+    fault: Option<(u64, Fault)>,
+) -> (Ran, MemoryStore) {
     let arguments: Vec<&str> = line.split(' ').collect();
     let mut child = desk
         .command(&arguments)
-        .stdout(Stdio::piped())
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();

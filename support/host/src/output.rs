@@ -2,7 +2,7 @@
 //!
 //! | function | stream | when it cannot be written |
 //! |---|---|---|
-//! | [`result`] | output | an error, so the program ends with exit code 1; but a closed pipe is none: whoever reads has enough |
+//! | [`result`], [`bytes`] | output | an error, so the program ends with exit code 1; but a closed pipe is none: whoever reads has enough |
 //! | [`handed_over`] | output | always an error: for what a person must have before something that cannot be undone |
 //! | [`note`], [`prompt`] | error | nothing happens: words never stop work, and never panic |
 //!
@@ -44,6 +44,18 @@ pub fn handed_over(text: impl Display) -> Result<(), Undelivered> {
     write!(out, "{text}")
         .and_then(|()| out.flush())
         .map_err(Undelivered)
+}
+
+/// Writes a result of any bytes, such as a file's content. As [`result`].
+///
+/// # Errors
+/// As [`result`].
+pub fn bytes(content: &[u8]) -> Result<(), Undelivered> {
+    let mut out = io::stdout().lock();
+    match out.write_all(content).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Undelivered(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a line to standard error, as well as that can be done.

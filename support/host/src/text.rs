@@ -17,6 +17,24 @@ pub fn escaped(text: &str) -> String {
         .collect()
 }
 
+/// Any bytes as text for a terminal: lines and tabs stay, everything else that is not plainly visible is escaped, and what is not UTF-8
+/// stands as `\xNN`.
+pub fn displayed(content: &[u8]) -> String {
+    let mut text = String::with_capacity(content.len());
+    for chunk in content.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            match letter {
+                '\n' | '\t' | '\\' => text.push(letter),
+                letter => text.push_str(&escaped(letter.encode_utf8(&mut [0; 4]))),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}"); // writing to a String cannot fail
+        }
+    }
+    text
+}
+
 /// The same JSON with nothing but printable ASCII and line ends in it: what a terminal could act on is written as `\uXXXX`.
 pub fn ascii_json(json: &str) -> String {
     let mut ascii = String::with_capacity(json.len());
@@ -42,6 +60,14 @@ mod tests {
         assert_eq!(
             escaped("a\u{1b}[2Jb\nc\u{202e}d\\e"),
             "a\\u{1b}[2Jb\\nc\\u{202e}d\\\\e"
+        );
+    }
+
+    #[test]
+    fn content_for_a_terminal_keeps_its_lines_and_nothing_that_a_terminal_acts_on() {
+        assert_eq!(
+            displayed(b"one\n\ttwo \x1b]0;title\x07\xff\xc3\xa9\r"),
+            "one\n\ttwo \\u{1b}]0;title\\u{7}\\xff\u{e9}\\r"
         );
     }
 

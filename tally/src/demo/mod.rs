@@ -64,7 +64,6 @@ pub fn run(format: Format, trace: bool) -> Result<(), Failure> {
         Format::Json => print::json(card.as_str(), &insertions),
         Format::Text => print::text(card.as_str(), &insertions, trace),
     }
-    Ok(())
 }
 
 /// Fig. 9 in small: the card makes its key, the authority signs, the card stores and is activated.

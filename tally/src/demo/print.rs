@@ -2,9 +2,11 @@
 
 use super::meter::Happening;
 use super::{Insertion, story};
+use crate::failure::Failure;
 use crate::output;
 use apdu::codec::command::Header;
 use apdu::identifier::header;
+use host::output::result;
 use serde_json::json;
 use terminal_lib::transport::trace::TraceEvent;
 
@@ -31,67 +33,71 @@ impl Place {
     }
 }
 
-pub fn text(card: &str, insertions: &[Insertion], trace: bool) {
-    println!(
-        "A card and a terminal, certified by the same authority, meet for the first time. Card: {card}."
-    );
+pub fn text(card: &str, insertions: &[Insertion], trace: bool) -> Result<(), Failure> {
+    result(format_args!(
+        "A card and a terminal, certified by the same authority, meet for the first time. Card: {card}.\n"
+    ))?;
     for (number, insertion) in insertions.iter().enumerate() {
-        println!("\n{}\n", insertion.title);
+        result(format_args!("\n{}\n\n", insertion.title))?;
         let mut place = Place {
             paired: number > 0,
             ..Place::default()
         };
         for happening in &insertion.happenings {
             match happening {
-                Happening::Application(said) => println!("      * {said}"),
+                Happening::Application(said) => result(format_args!("      * {said}\n"))?,
                 Happening::Exchange(event) => {
                     let meaning = place.next(number, event);
-                    println!("  {}", story::line(event));
+                    result(format_args!("  {}\n", story::line(event)))?;
                     if trace {
-                        println!("{event}");
+                        result(format_args!("{event}\n"))?;
                     }
                     if !meaning.is_empty() {
-                        println!("      {meaning}");
+                        result(format_args!("      {meaning}\n"))?;
                     }
                 }
             }
         }
     }
-    println!();
-    table(insertions);
+    result("\n")?;
+    table(insertions)
 }
 
-fn table(insertions: &[Insertion]) {
+fn table(insertions: &[Insertion]) -> Result<(), Failure> {
     let row = |name: &str, value: &dyn Fn(&Insertion) -> String| {
         let columns: Vec<String> = insertions
             .iter()
             .map(|insertion| format!("{:>16}", value(insertion)))
             .collect();
-        println!("{name:<28}{}", columns.concat());
+        result(format_args!("{name:<28}{}\n", columns.concat()))
     };
-    println!("{:<28}{:>16}{:>16}", "", "insertion one", "insertion two");
-    row("commands", &|insertion| insertion.card.commands.to_string());
+    result(format_args!(
+        "{:<28}{:>16}{:>16}\n",
+        "", "insertion one", "insertion two"
+    ))?;
+    row("commands", &|insertion| insertion.card.commands.to_string())?;
     row("bytes to the card", &|insertion| {
         insertion.card.bytes_sent.to_string()
-    });
+    })?;
     row("bytes from the card", &|insertion| {
         insertion.card.bytes_received.to_string()
-    });
+    })?;
     row("curve operations, card", &|insertion| {
         insertion.card.card_operations.total().to_string()
-    });
+    })?;
     row("curve operations, terminal", &|insertion| {
         insertion.terminal_operations.total().to_string()
-    });
+    })?;
     row("time, card", &|insertion| {
         format!("{:.2} ms", insertion.card.card_time.as_secs_f64() * 1e3)
-    });
+    })?;
     row("time, terminal", &|insertion| {
         format!("{:.2} ms", insertion.terminal_time.as_secs_f64() * 1e3)
-    });
+    })?;
+    Ok(())
 }
 
-pub fn json(card: &str, insertions: &[Insertion]) {
+pub fn json(card: &str, insertions: &[Insertion]) -> Result<(), Failure> {
     let insertions: Vec<_> = insertions
         .iter()
         .enumerate()
@@ -123,7 +129,7 @@ pub fn json(card: &str, insertions: &[Insertion]) {
             })
         })
         .collect();
-    output::json(&json!({ "card": card, "insertions": insertions }));
+    output::json(&json!({ "card": card, "insertions": insertions }))
 }
 
 fn exchange(event: &TraceEvent, meaning: &str) -> serde_json::Value {

@@ -5,6 +5,7 @@ use super::{Awaited, Remote};
 use crate::failure::{Failure, Kind};
 use crate::office::Office as _;
 use apdu::certificate::{Certificate, Role};
+use host::output::note;
 use serde_json::Value;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ impl Remote {
     pub(super) fn outlast(&mut self, role: Role, awaited: &[Awaited]) -> Result<(), Failure> {
         let begun = Instant::now();
         if !self.patience.is_zero() {
-            eprintln!("  {}", waits(awaited));
+            note(format_args!("  {}", waits(awaited)));
         }
         loop {
             let open = self.awaiting(role)?;

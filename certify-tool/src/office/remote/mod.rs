@@ -23,6 +23,7 @@ use authority::tree::Receipt;
 use authority::{Challenge, EnrolmentCode, NameOrder, Order, Roots};
 use base64ct::{Base64, Encoding as _};
 use getrandom::SysRng;
+use host::output::note;
 use link::LinkError;
 use messages::{binary, certificates};
 use serde_json::{Value, json};
@@ -59,10 +60,10 @@ impl Remote {
             // From now on the earlier root is not enough.
             identity = identity.with_root(&root);
             identity.store_root(folder)?;
-            eprintln!(
+            note(format_args!(
                 "{url}: its new root {} is linked by the one known here",
                 root.claims().holder
-            );
+            ));
         }
         Ok(Self {
             url: url.into(),
