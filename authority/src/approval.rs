@@ -99,7 +99,7 @@ pub(crate) fn ask(
     by: Option<String>,
     now: Moment,
 ) -> Result<Line, AuthorityError> {
-    let replaces = issue::check(book, application, now)?;
+    let replaces = issue::check(book, application, by.as_deref(), now)?;
     if by.is_none() {
         return Err(ApprovalRefused::Nameless.into());
     }
@@ -216,7 +216,7 @@ impl Book {
         if self.points.contains_key(&point) || self.asked_points.contains_key(&point) {
             return Err("the key was certified or asked for before");
         }
-        self.answer(nonce, *role, holder, *replaces)?;
+        self.answer(nonce, *role, holder, *replaces, Some(&by))?;
         self.gained.requests.insert(line.sequence);
         self.enlist(Asked {
             line: line.sequence,

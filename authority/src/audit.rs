@@ -4,13 +4,14 @@
 
 use crate::approval::Asked;
 use crate::authority::Authority;
-use crate::book::{Book, Gained, Holder};
+use crate::book::{Book, Holder};
+use crate::leap::Restoration;
 use crate::ledger::{Event, Fault, Line};
 use crate::roots::{Root, Roots, follow};
-use crate::store::{StoreError, StoredNodes};
+use crate::store::{Expected, StoreError, StoredNodes};
 use crate::tree::{self, Hash, MemoryNodes, SignedTreeHead};
 use apdu::certificate::{
-    Anchor, Certificate, Expectations, Name, ProvenCertificate, Refusal, Validity,
+    Anchor, Certificate, Expectations, Name, ProvenCertificate, Refusal, StatusList, Validity,
 };
 use std::collections::BTreeMap;
 
@@ -80,10 +81,14 @@ pub enum Finding {
     /// A record says something else than the ledger.
     #[error("the record of {0} says something else than the ledger")]
     Record(String),
+    /// A row of the store says something else than the ledger.
+    #[error("{0} in the store is another one than the ledger says")]
+    Differs(String),
 }
 
 impl Authority {
-    /// Checks everything the store holds. Memory grows with the number of holders.
+    /// Checks everything the store holds, but what no line tells: answers to idempotency keys, the fingerprint of the TLS CA, and
+    /// signatures of heads before the newest. Memory grows with the number of holders.
     ///
     /// # Errors
     /// The first [`Finding`].
@@ -108,8 +113,19 @@ impl Authority {
         if Some(self.root_at(said)?) != lines.replay.root() {
             return Err(Finding::Tree(said));
         }
-        let (audit, book) = lines.end()?;
-        self.compare(book.as_ref())?;
+        let (audit, replay) = lines.end()?;
+        self.compare(replay.book.as_ref())?;
+        if let Some(book) = &replay.book {
+            let expected = Expected {
+                book,
+                nodes: &replay.nodes,
+                lists: &replay.lists,
+                restorations: &replay.restorations,
+            };
+            if let Some(record) = self.store.differing(&expected)? {
+                return Err(Finding::Differs(record));
+            }
+        }
         Ok(audit)
     }
 
@@ -260,7 +276,7 @@ impl LineAudit {
         self.end().map(|(audit, _)| audit)
     }
 
-    fn end(self) -> Result<(Audit, Option<Book>), Finding> {
+    fn end(self) -> Result<(Audit, Replay), Finding> {
         if let Some((head, _)) = self.heads.iter().find(|(_, seen)| !seen) {
             return Err(Finding::Head(head.head.size));
         }
@@ -280,7 +296,7 @@ impl LineAudit {
             root,
             head: self.heads.into_iter().next().map(|(head, _)| head),
         };
-        Ok((audit, self.replay.book))
+        Ok((audit, self.replay))
     }
 }
 
@@ -344,6 +360,8 @@ struct Replay {
     book: Option<Book>,
     nodes: MemoryNodes,
     size: u64,
+    lists: Vec<StatusList>,
+    restorations: Vec<Restoration>,
 }
 
 impl Replay {
@@ -355,7 +373,9 @@ impl Replay {
                 book.enter(line)?;
                 // What was gained is not written anywhere: only the number of lines counts.
                 book.size = book.lines();
-                book.gained = Gained::default();
+                let gained = std::mem::take(&mut book.gained);
+                self.lists.extend(gained.lists);
+                self.restorations.extend(gained.restorations);
             }
         }
         let nowhere = MemoryNodes::default(); // all nodes are among the new ones

@@ -267,6 +267,16 @@ impl Authority {
         self.store.waiting(role, count)
     }
 
+    /// The same of one client's orders, and of those from before orders were bound to clients.
+    pub fn waiting_of(
+        &mut self,
+        client: &str,
+        role: Role,
+        count: u32,
+    ) -> Result<Vec<Holder>, StoreError> {
+        self.store.waiting_of(client, role, count)
+    }
+
     /// A request that waits or has waited for an operator, by its line's number.
     pub fn request(&mut self, line: u64) -> Result<Option<Asked>, StoreError> {
         self.store.request(line)

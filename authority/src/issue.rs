@@ -45,6 +45,9 @@ pub enum Refused {
     /// Its nonce was answered before.
     #[error("its nonce was used before; ask for a new challenge")]
     UsedNonce,
+    /// Its nonce was given to somebody else.
+    #[error("its nonce was given to another client; order it yourself")]
+    OtherClient,
     /// Its nonce is more than a day old.
     #[error("its nonce has expired; ask for a new challenge")]
     ExpiredNonce,
@@ -108,7 +111,7 @@ pub(crate) fn certificate(
 ) -> Result<(Certificate, Line), AuthorityError> {
     let grant = Grant {
         years: application.years,
-        replaces: check(book, application, now)?,
+        replaces: check(book, application, by.as_deref(), now)?,
         approves: None,
     };
     sign(book, key, application.request.fields(), &grant, by, now)
@@ -166,6 +169,7 @@ pub(crate) fn sign(
 pub(crate) fn check(
     book: &Book,
     application: &Application,
+    by: Option<&str>,
     now: Moment,
 ) -> Result<Option<Replaced>, Refused> {
     let (asked, ordered) = (application.request.fields(), application.role);
@@ -186,6 +190,9 @@ pub(crate) fn check(
         .challenges
         .get(&asked.nonce)
         .ok_or(Refused::UnknownNonce)?;
+    if !given.owner.admits(by) {
+        return Err(Refused::OtherClient);
+    }
     if given.used {
         return Err(Refused::UsedNonce);
     }

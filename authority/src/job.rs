@@ -7,7 +7,7 @@ use crate::error::AuthorityError;
 use crate::issue::{self, Application};
 use crate::ledger::{Event, Line};
 use crate::moment::Moment;
-use crate::order::{self, Order};
+use crate::order::{self, Order, OrderRefused};
 use crate::status::{self, RevocationRefused, Scope};
 use crate::store::{Needs, Token};
 use apdu::certificate::{Name, Role};
@@ -185,8 +185,10 @@ pub(crate) fn deliver(
     by: Option<String>,
     now: Moment,
 ) -> Result<Line, AuthorityError> {
-    if !book.holders.contains_key(holder) {
-        return Err(RevocationRefused::Unknown(*holder).into());
+    let known = book.holders.get(holder).map(|(holder, _)| holder);
+    let known = known.ok_or(RevocationRefused::Unknown(*holder))?;
+    if !known.owner.admits(by.as_deref()) {
+        return Err(OrderRefused::OtherClient(*holder).into());
     }
     let event = Event::Delivered { holder: *holder };
     Ok(book.record(now.unix_seconds(), by, event)?)

@@ -59,7 +59,7 @@ pub use account::NotProvable;
 pub use approval::{ApprovalRefused, Asked, Verdict};
 pub use audit::{Audit, Finding, LineAudit};
 pub use authority::Authority;
-pub use book::Holder;
+pub use book::{Holder, Owner};
 pub use enrolment_code::{CodeError, EnrolmentCode};
 pub use error::AuthorityError;
 pub use folder::{ROOT_FILE, STORE_FILE, found};

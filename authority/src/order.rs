@@ -82,6 +82,9 @@ pub enum OrderRefused {
         "{0} may have been given before the ledger was restored from a backup; take the next name of its prefix, or a higher number"
     )]
     MayBeLost(Name),
+    /// Its order was another client's.
+    #[error("{0} was ordered by another client, and only that one reports its delivery")]
+    OtherClient(Name),
     /// It names the authority itself.
     #[error("{0} is the authority's own name")]
     OwnName(Name),
@@ -101,6 +104,7 @@ pub(crate) fn challenge(
         role: order.role,
         holder,
         replaces,
+        bound: true,
     };
     let line = book.record(now.unix_seconds(), by, event)?;
     let challenge = Challenge {
@@ -139,6 +143,7 @@ impl Challenge {
             role,
             holder,
             replaces,
+            ..
         } = line.event
         else {
             return None;

@@ -6,11 +6,12 @@ mod support;
 use apdu::certificate::Role;
 use authority::custody::NewKey;
 use authority::job::{Job, Task};
+use authority::ledger::Line;
 use authority::restore::{Backup, backup};
 use authority::store::sqlite;
 use authority::{
-    Application, ApprovalRefused, Authority, AuthorityError, NameOrder, NewRoot, Root, STORE_FILE,
-    Scope,
+    Application, ApprovalRefused, Authority, AuthorityError, Challenge, NameOrder, NewRoot, Order,
+    Root, STORE_FILE, Scope,
 };
 use std::fs;
 use std::time::Duration;
@@ -205,9 +206,14 @@ fn a_request_that_waited_in_the_backup_is_not_decided_any_more() {
 
 /// A station's request that waits: its number.
 fn asked(bench: &mut Bench) -> u64 {
-    let challenge = bench
-        .order(Role::Card, NameOrder::NextOf("ZZCARD".into()))
-        .unwrap();
+    let order = Order {
+        role: Role::Card,
+        name: NameOrder::NextOf("ZZCARD".into()),
+    };
+    let line = run(bench, "LINE1", Job::Order(order)).unwrap();
+    let line = bench.authority.lines(line, 1).unwrap().pop().unwrap();
+    let issuer = bench.authority.root().claims().holder;
+    let challenge = Challenge::of(&Line::read(&line).unwrap(), issuer).unwrap();
     let application = Box::new(Application {
         request: bench.answer(&challenge),
         role: Role::Card,

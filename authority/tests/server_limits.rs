@@ -308,8 +308,8 @@ impl Desk for Gate {
     fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError> {
         self.desk.delivered(key, holder)
     }
-    fn waiting(&self, role: Role) -> Result<Vec<Certificate>, DeskError> {
-        self.desk.waiting(role)
+    fn waiting(&self, client: &str, role: Role) -> Result<Vec<Certificate>, DeskError> {
+        self.desk.waiting(client, role)
     }
     fn holder(&self, holder: Name) -> Result<Holder, DeskError> {
         self.desk.holder(holder)

@@ -62,6 +62,9 @@ pub enum Event {
         /// In place of which earlier holder: an explicit re-certification.
         #[serde(with = "text::replaced")]
         replaces: Option<Replaced>,
+        /// Whether only the line's `by` answers it and reports its delivery. Missing in lines of before: those anybody may answer.
+        #[serde(default, skip_serializing_if = "is_false")]
+        bound: bool,
     },
     /// A request was found good, and waits for an operator. Its nonce, its name and its key are used up, whatever comes of it.
     Requested {
@@ -156,6 +159,14 @@ pub enum Event {
     },
     /// The place of a line that may be lost.
     Void {},
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands in a reference"
+)]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl Event {

@@ -5,7 +5,7 @@ use super::ledger_desk::{LedgerDesk, MAX_WAITING};
 use crate::clerk::ClerkError;
 use crate::job::Job;
 use crate::ledger::Line;
-use crate::{ApprovalRefused, Asked, AuthorityError, Verdict};
+use crate::{ApprovalRefused, Asked, AuthorityError, Verdict, default_years};
 use apdu::certificate::{KeyId, Role};
 use std::str::FromStr;
 
@@ -170,6 +170,7 @@ fn waiting(asked: Asked) -> Waiting {
         since: asked.time,
         until: asked.until,
         replaces: asked.replaces,
+        years: asked.years.unwrap_or(default_years(fields.role)),
         client: asked.by,
     }
 }

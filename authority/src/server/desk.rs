@@ -44,8 +44,8 @@ pub trait Desk: Send + Sync + 'static {
     fn refuse(&self, key: &IdempotencyKey, id: &str, reason: &str) -> Result<(), DeskError>;
     /// Notes that the holder has stored its certificate; exactly once.
     fn delivered(&self, key: &IdempotencyKey, holder: Name) -> Result<(), DeskError>;
-    /// Certificates of a role that were never seen stored, newest first, at most 256.
-    fn waiting(&self, role: Role) -> Result<Vec<Certificate>, DeskError>;
+    /// Certificates of a role that this client ordered and that were never seen stored, newest first, at most 256.
+    fn waiting(&self, client: &str, role: Role) -> Result<Vec<Certificate>, DeskError>;
     /// One holder; [`DeskError::NotFound`] when the name was never certified.
     fn holder(&self, holder: Name) -> Result<Holder, DeskError>;
     /// Revokes a holder, for ever; exactly once.
@@ -153,6 +153,8 @@ pub struct Waiting {
     pub key_id: KeyId,
     /// Whose place is taken: an explicit re-certification.
     pub replaces: Option<Replaced>,
+    /// For how many years the certificate is to be valid.
+    pub years: u8,
 }
 
 /// A piece of the list of holders.

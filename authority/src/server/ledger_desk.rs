@@ -313,8 +313,8 @@ impl Desk for LedgerDesk {
         self.ask(key, Job::Deliver(holder)).map(drop)
     }
 
-    fn waiting(&self, role: Role) -> Result<Vec<Certificate>, DeskError> {
-        let holders = self.reader().waiting(role, MAX_WAITING)?;
+    fn waiting(&self, client: &str, role: Role) -> Result<Vec<Certificate>, DeskError> {
+        let holders = self.reader().waiting_of(client, role, MAX_WAITING)?;
         Ok(holders
             .into_iter()
             .map(|holder| holder.certificate)

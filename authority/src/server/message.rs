@@ -372,6 +372,8 @@ pub struct WaitingRow {
     pub key_id: String,
     /// Whose place is taken; `unknown` if nobody knows.
     pub replaces: Option<String>,
+    /// For how many years the certificate is to be valid.
+    pub years: u8,
 }
 
 impl From<Waiting> for WaitingRow {
@@ -385,6 +387,7 @@ impl From<Waiting> for WaitingRow {
             until: row.until,
             key_id: row.key_id.to_string(),
             replaces: row.replaces.map(replaced),
+            years: row.years,
         }
     }
 }

@@ -25,6 +25,7 @@ const MOST_EXPIRED: u32 = 128;
 struct Keyed {
     holders: Places,
     points: Places,
+    challenges: Places,
 }
 
 impl Keyed {
@@ -32,10 +33,14 @@ impl Keyed {
         let names: Vec<Value> = needs.names.iter().map(Value::from).collect();
         let points = needs.points.iter().map(|point| Value::from(&point[..]));
         let points: Vec<Value> = points.collect();
+        let nonces = needs.nonces.iter().map(|nonce| Value::from(&nonce[..]));
+        let nonces: Vec<Value> = nonces.collect();
         let text = format!("SELECT {HOLDER} FROM holders WHERE name");
+        let challenges = format!("SELECT {CHALLENGE} FROM challenges WHERE nonce");
         Self {
             holders: batch.among(&text, &names),
             points: batch.among("SELECT point, name FROM holders WHERE point", &points),
+            challenges: batch.among(&challenges, &nonces),
         }
     }
 }
@@ -57,10 +62,6 @@ impl<S: Sql> SqlStore<S> {
         let revoked = batch.add(text, Vec::new());
         let requests = Self::ask_requests(&mut batch, needs);
         let keyed = Keyed::ask(&mut batch, needs);
-        let nonces = needs.nonces.iter().map(|nonce| Value::from(&nonce[..]));
-        let text = format!("SELECT {CHALLENGE} FROM challenges WHERE nonce");
-        let nonces: Vec<Value> = nonces.collect();
-        let challenges = batch.among(&text, &nonces);
         let prefixes = needs.prefixes.iter().map(|prefix| prefix.as_str().into());
         let text = "SELECT prefix, highest, barrier FROM serials WHERE prefix";
         let prefixes: Vec<Value> = prefixes.collect();
@@ -91,8 +92,6 @@ impl<S: Sql> SqlStore<S> {
         })?;
         let in_force = revoked.into_iter().filter(|(_, epoch)| *epoch >= min_epoch);
         book.cut_off = in_force.map(|(mark, _)| HolderHash(mark)).collect();
-        let challenges = self.made("a challenge", &mut found, challenges, Row::challenge)?;
-        book.challenges = challenges.into_iter().collect();
         let serials = self.made("a serial number", &mut found, serials, |row| {
             Some((row.text()?, row.number()?, row.number()?))
         })?;
@@ -109,14 +108,16 @@ impl<S: Sql> SqlStore<S> {
         book.done = done.into_iter().filter(asked).collect();
         let requests = self.made("a request", &mut found, requests, Row::asked)?;
         self.take_in(&mut book, &mut found, keyed)?;
-        // Whoever decides about a request needs the records of its name and key as well.
+        // Whoever decides about a request needs the records of its order, name and key as well.
         let mut more = Needs::default();
         for asked in requests {
             let fields = asked.request.fields();
+            more.nonces.insert(fields.nonce);
             more.names.insert(fields.holder);
             more.points.insert(fields.key.to_compressed());
             book.enlist(asked);
         }
+        more.nonces.retain(|nonce| !needs.nonces.contains(nonce));
         more.names.retain(|name| !needs.names.contains(name));
         more.points.retain(|point| !needs.points.contains(point));
         let mut batch = Batch::default();
@@ -135,6 +136,8 @@ impl<S: Sql> SqlStore<S> {
             Some((row.array()?, row.name()?))
         })?;
         book.points.extend(points);
+        let challenges = self.made("a challenge", found, keyed.challenges, Row::challenge)?;
+        book.challenges.extend(challenges);
         Ok(())
     }
 

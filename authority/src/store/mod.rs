@@ -6,6 +6,7 @@
 mod batch;
 mod change;
 mod clients;
+mod compare;
 #[cfg(feature = "postgres")]
 mod exchange;
 mod load;
@@ -14,6 +15,7 @@ mod moving;
 mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod records;
 mod row;
 mod schema;
 mod sql;
@@ -25,6 +27,7 @@ mod whole;
 mod write;
 
 pub use clients::Clients;
+pub use compare::Expected;
 pub use moving::copy;
 
 use crate::approval::Asked;
@@ -183,6 +186,14 @@ pub trait Store: Clients + Send {
     /// Up to `count` holders of a role, newest first, whose certificate was never seen stored and is not revoked.
     fn waiting(&mut self, role: Role, count: u32) -> Result<Vec<Holder>, StoreError>;
 
+    /// The same of one client's orders, and of those from before orders were bound to clients.
+    fn waiting_of(
+        &mut self,
+        client: &str,
+        role: Role,
+        count: u32,
+    ) -> Result<Vec<Holder>, StoreError>;
+
     /// A request that waits or has waited for an operator, by its line's number.
     fn request(&mut self, line: u64) -> Result<Option<Asked>, StoreError>;
 
@@ -211,6 +222,9 @@ pub trait Store: Clients + Send {
 
     /// Whether the store takes changes, and has room: writes 64 KiB, durable, and takes them away again.
     fn probe(&mut self) -> Result<(), StoreError>;
+
+    /// The first record that says something else than the lines, in words.
+    fn differing(&mut self, expected: &Expected<'_>) -> Result<Option<String>, StoreError>;
 
     /// Number of lines.
     fn size(&mut self) -> Result<u64, StoreError>;

@@ -1,13 +1,13 @@
 //! Values of a database, and the records made of them.
 
 use crate::approval::{Asked, Verdict};
-use crate::book::{Given, Holder};
+use crate::book::{Given, Holder, Owner};
 use crate::ledger::Replaced;
 use crate::roots::Root;
 use apdu::certificate::{Certificate, Name, Request, Role};
 
 /// One value. Numbers are 64 bits wide in every column.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Value {
     Null,
     Number(i64),
@@ -72,6 +72,14 @@ impl From<Role> for Value {
             Role::Card => 1,
             Role::Terminal => 2,
         })
+    }
+}
+
+pub(super) fn owner(owner: &Owner) -> Value {
+    match owner {
+        Owner::Unbound => Value::Null,
+        Owner::Machine => "".into(), // no client's name
+        Owner::Client(name) => name.as_str().into(),
     }
 }
 
@@ -164,6 +172,19 @@ impl Row {
         })
     }
 
+    fn owner(&mut self) -> Option<Owner> {
+        Some(match self.maybe_text()? {
+            None => Owner::Unbound,
+            Some(name) if name.is_empty() => Owner::Machine,
+            Some(name) => Owner::Client(name),
+        })
+    }
+
+    /// All its values.
+    pub(super) fn values(&mut self) -> Vec<Value> {
+        self.0.by_ref().collect()
+    }
+
     /// From [`ROOT`].
     pub(super) fn root(&mut self) -> Option<Root> {
         let line = self.number()?;
@@ -189,6 +210,7 @@ impl Row {
             replaces: self.replaced()?,
             delivered: self.flag()?,
             revoked: self.maybe_text()?,
+            owner: self.owner()?,
         };
         Some((holder, line))
     }
@@ -221,6 +243,7 @@ impl Row {
             holder: self.name()?,
             replaces: self.replaced()?,
             used: self.flag()?,
+            owner: self.owner()?,
         };
         Some((nonce, given))
     }
@@ -229,9 +252,9 @@ impl Row {
 /// Columns of a root, in the order in which [`Row::root`] takes them.
 pub(super) const ROOT: &str = "line, certificate, link";
 /// Columns of a holder, in the order in which [`Row::holder`] takes them.
-pub(super) const HOLDER: &str = "line, issued, certificate, replaces, delivered, revoked";
+pub(super) const HOLDER: &str = "line, issued, certificate, replaces, delivered, revoked, client";
 /// Columns of a request, in the order in which [`Row::asked`] takes them.
 pub(super) const ASKED: &str =
     "line, time, client, replaces, years, until, request, issued, refused";
 /// Columns of a challenge, in the order in which [`Row::challenge`] takes them.
-pub(super) const CHALLENGE: &str = "nonce, time, role, holder, replaces, used";
+pub(super) const CHALLENGE: &str = "nonce, time, role, holder, replaces, used, client";

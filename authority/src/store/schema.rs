@@ -61,4 +61,8 @@ const VERSION_3: &[&str] = &[
     "CREATE INDEX requests_open ON requests (until) WHERE issued IS NULL AND refused IS NULL",
     "CREATE INDEX requests_open_of ON requests (client, role, until) WHERE issued IS NULL AND refused IS NULL",
     "CREATE INDEX serials_highest ON serials (highest DESC, prefix)",
+    // Who ordered: a client's name, empty for the authority's own machine, nothing where orders were not yet bound to clients.
+    "ALTER TABLE challenges ADD COLUMN client TEXT",
+    "ALTER TABLE holders ADD COLUMN client TEXT",
+    "CREATE INDEX holders_waiting_of ON holders (client, role, issued, line) WHERE delivered = 0 AND revoked IS NULL",
 ];

@@ -4,7 +4,7 @@ use super::batch::{Batch, Found, Places, Query};
 use super::load::{LAST_LIST, LAST_RESTORATION, ROOTS, node, restored, status_list};
 use super::row::{ASKED, HOLDER, ROOT, Row, Value};
 use super::schema::{COPYING, STEPS, VERSION};
-use super::{Needs, Store, StoreError};
+use super::{Expected, Needs, Store, StoreError};
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::ledger::Line;
@@ -197,6 +197,33 @@ impl<S: Sql> Store for SqlStore<S> {
         Ok(found.into_iter().map(|(holder, _)| holder).collect())
     }
 
+    fn waiting_of(
+        &mut self,
+        client: &str,
+        role: Role,
+        count: u32,
+    ) -> Result<Vec<Holder>, StoreError> {
+        let mut batch = Batch::default();
+        let text = |client: &str, role: u8| {
+            let limit = role + 1;
+            format!(
+                "SELECT {HOLDER} FROM holders WHERE client {client} AND role = ${role} AND delivered = 0 AND revoked IS NULL \
+                 ORDER BY issued DESC, line DESC LIMIT ${limit}"
+            )
+        };
+        let unbound = vec![role.into(), count.into()];
+        let first = batch.add(text("IS NULL", 1), unbound);
+        let own = vec![client.into(), role.into(), count.into()];
+        let last = batch.add(text("= $1", 2), own);
+        let mut found = self.fetch(batch)?;
+        let mut found = self.made("a holder", &mut found, first.start..last.end, Row::holder)?;
+        found.sort_by_key(|(holder, line)| std::cmp::Reverse((holder.issued, *line)));
+        let newest = found
+            .into_iter()
+            .take(usize::try_from(count).unwrap_or(usize::MAX));
+        Ok(newest.map(|(holder, _)| holder).collect())
+    }
+
     fn request(&mut self, line: u64) -> Result<Option<Asked>, StoreError> {
         let text = format!("SELECT {ASKED} FROM requests WHERE line = $1");
         let found = self.read("a request", &text, &[line.into()], Row::asked)?;
@@ -267,6 +294,10 @@ impl<S: Sql> Store for SqlStore<S> {
         })?;
         self.lock()?;
         self.settle(|store| store.sql.execute("DELETE FROM trial", &[]))
+    }
+
+    fn differing(&mut self, expected: &Expected<'_>) -> Result<Option<String>, StoreError> {
+        SqlStore::differing(self, expected)
     }
 
     fn size(&mut self) -> Result<u64, StoreError> {

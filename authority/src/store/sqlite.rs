@@ -238,6 +238,7 @@ mod tests {
             role: Role::Card,
             holder: numbered("ZZFULL", number).unwrap(),
             replaces: None,
+            bound: true,
         };
         book.record(1_795_219_200, None, event).unwrap();
         store.append(&book).inspect_err(|_| store.abandon())?;

@@ -2,9 +2,9 @@
 
 use super::StoreError;
 use super::batch::Batch;
-use super::row::{ASKED, CHALLENGE, ROOT, Value, replaced};
+use super::records;
+use super::row::{CHALLENGE, ROOT, Value};
 use super::sql::{Sql, SqlStore};
-use crate::approval::Verdict;
 use crate::book::Book;
 use crate::leap::Restoration;
 use crate::ledger::Line;
@@ -38,15 +38,7 @@ impl<S: Sql> SqlStore<S> {
     }
 
     pub(super) fn write_roots(&mut self, roots: &[Root]) -> Result<(), StoreError> {
-        let row = |root: &Root| {
-            let link = root.link.as_ref().map_or(&[][..], |link| link.encoded());
-            [
-                root.line.into(),
-                root.certificate.encoded().into(),
-                link.into(),
-            ]
-        };
-        let rows: Vec<Value> = roots.iter().flat_map(row).collect();
+        let rows: Vec<Value> = roots.iter().flat_map(records::root).collect();
         self.insert(&format!("roots ({ROOT})"), 3, &rows, "")
     }
 
@@ -59,59 +51,34 @@ impl<S: Sql> SqlStore<S> {
             .iter()
             .filter_map(|name| book.holders.get(name))
         {
-            let certificate = &holder.certificate;
-            let claims = certificate.claims();
-            rows.extend([
-                Value::from(&claims.holder),
-                (*line).into(),
-                holder.issued.into(),
-                claims.role.into(),
-                claims.key.to_compressed()[..].into(),
-                certificate.holder_hash().0[..].into(),
-                claims.epoch.into(),
-                certificate.encoded().into(),
-                replaced(holder.replaces),
-                holder.delivered.into(),
-                holder.revoked.as_deref().into(),
-            ]);
+            rows.extend(records::holder(holder, *line));
         }
-        let text = "holders (name, line, issued, role, point, mark, epoch, certificate, replaces, delivered, revoked)";
+        let text = format!("holders ({})", records::HOLDERS.columns);
         let then = "ON CONFLICT (name) DO UPDATE SET delivered = excluded.delivered, revoked = excluded.revoked";
-        self.insert(text, 11, &rows, then)?;
+        self.insert(&text, 12, &rows, then)?;
         let mut rows = Vec::new();
         for nonce in &book.gained.challenges {
             let Some(given) = book.challenges.get(nonce) else {
                 continue;
             };
-            rows.extend([
-                Value::from(&nonce[..]),
-                given.time.into(),
-                given.role.into(),
-                (&given.holder).into(),
-                replaced(given.replaces),
-                given.used.into(),
-            ]);
+            rows.extend(records::challenge(nonce, given));
         }
         let text = format!("challenges ({CHALLENGE})");
         self.insert(
             &text,
-            6,
+            7,
             &rows,
             "ON CONFLICT (nonce) DO UPDATE SET used = excluded.used",
         )?;
         self.write_requests(book)?;
         let serials = book.gained.serials.iter();
-        let row = |prefix: &String| {
-            let (highest, barrier) = (book.highest(prefix), book.barrier(prefix));
-            [prefix.as_str().into(), highest.into(), barrier.into()]
-        };
+        let row =
+            |prefix: &String| records::serial(prefix, book.highest(prefix), book.barrier(prefix));
         let rows: Vec<Value> = serials.flat_map(row).collect();
         let then = "ON CONFLICT (prefix) DO UPDATE SET highest = excluded.highest, barrier = excluded.barrier";
         self.insert("serials (prefix, highest, barrier)", 3, &rows, then)?;
         let lists = book.gained.lists.iter();
-        let rows: Vec<Value> = lists
-            .flat_map(|list| [Value::from(list.claims().sequence), list.encoded().into()])
-            .collect();
+        let rows: Vec<Value> = lists.flat_map(records::list).collect();
         self.insert("lists (sequence, list)", 2, &rows, "")?;
         let mut rows = Vec::new();
         for token in &book.gained.tokens {
@@ -149,28 +116,9 @@ impl<S: Sql> SqlStore<S> {
             .iter()
             .filter_map(|line| book.requests.get(line))
         {
-            let fields = asked.request.fields();
-            let (issued, refused) = match &asked.verdict {
-                None => (None, None),
-                Some(Verdict::Approved(line)) => (Some(*line), None),
-                Some(Verdict::Refused(reason)) => (None, Some(reason.as_str())),
-            };
-            rows.extend([
-                Value::from(asked.line),
-                asked.time.into(),
-                asked.by.as_str().into(),
-                replaced(asked.replaces),
-                asked.years.into(),
-                asked.until.into(),
-                asked.request.encoded().into(),
-                issued.into(),
-                refused.into(),
-                (&fields.holder).into(),
-                fields.key.to_compressed()[..].into(),
-                fields.role.into(),
-            ]);
+            rows.extend(records::request(asked));
         }
-        let text = format!("requests ({ASKED}, holder, point, role)");
+        let text = format!("requests ({})", records::REQUESTS.columns);
         let then =
             "ON CONFLICT (line) DO UPDATE SET issued = excluded.issued, refused = excluded.refused";
         self.insert(&text, 12, &rows, then)
@@ -178,13 +126,8 @@ impl<S: Sql> SqlStore<S> {
 
     /// The leap of all numbers, and the end of all open challenges.
     fn write_restoration(&mut self, restoration: &Restoration) -> Result<(), StoreError> {
-        let Restoration {
-            line,
-            leap,
-            floor,
-            lists,
-        } = *restoration;
-        let row = [line.into(), leap.into(), floor.into(), lists.into()];
+        let leap = restoration.leap;
+        let row = records::restoration(restoration);
         self.insert("restorations (line, leap, floor, lists)", 4, &row, "")?;
         let text = "UPDATE serials SET highest = highest + $1, barrier = highest + $1 + 1";
         self.sql.execute(text, &[leap.into()])?;

@@ -64,6 +64,7 @@ fn row(row: &Value) -> Result<Sheet, Failure> {
         .text("id", row.text("id")?)
         .text("name", &row.name("holder")?)
         .text("role", row.text("role")?)
+        .row("years", row.number("years")?)
         .text("station", row.text("client")?)
         .text("since", &day("since")?)
         .text("dies after", &day("until")?)

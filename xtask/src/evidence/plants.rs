@@ -29,7 +29,7 @@ const FLIPS: (&str, &str, &str) = ("conformance", "t10_flips", "");
 const SWEEP: &str = "cut_sweep";
 
 /// Every bug that can be switched on.
-const PLANTS: [Plant; 26] = [
+const PLANTS: [Plant; 28] = [
     plant("command-mac-unchecked", "T36a", SM_VECTORS),
     plant("response-mac-unchecked", "T10", FLIPS),
     plant("counter-stands-still", "T4", SM_VECTORS),
@@ -111,6 +111,16 @@ const PLANTS: [Plant; 26] = [
         "answers-by-word-alone",
         "T81",
         ("authority", "answers", "answers_in_sqlite"),
+    ),
+    plant(
+        "order-answered-by-anyone",
+        "T81",
+        ("authority", "bound_orders", ""),
+    ),
+    plant(
+        "serials-not-compared",
+        "T81",
+        ("authority", "store_damage", "rows_that_are_lost"),
     ),
 ];
 

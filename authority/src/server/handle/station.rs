@@ -42,7 +42,7 @@ pub fn waiting(call: &Call<'_>) -> Told<WaitingCertificatesAnswer> {
         _ => return Err(Problem::new(MALFORMED, "`role` is card or terminal")),
     };
     let desk = &call.service.desk;
-    let waiting = desk.waiting(role)?;
+    let waiting = desk.waiting(call.client, role)?;
     let requests = desk.awaiting(call.client, role)?;
     let certificates = waiting
         .iter()

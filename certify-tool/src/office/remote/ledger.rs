@@ -5,7 +5,7 @@ use super::{Remote, Replaced, roots};
 use crate::failure::Failure;
 use apdu::certificate::{Anchor, Expectations, Name, ProvenCertificate, Validity};
 use authority::tree::{ConsistencyProof, Receipt, SignedTreeHead};
-use authority::{Audit, Finding, Holder, LineAudit};
+use authority::{Audit, Finding, Holder, LineAudit, Owner};
 use serde_json::Value;
 use std::fmt::Display;
 
@@ -167,6 +167,7 @@ impl Remote {
             delivered: row.get("delivered") == Some(&Value::Bool(true)),
             revoked: text("revoked").map(str::to_owned),
             certificate,
+            owner: Owner::Unbound, // the service does not tell
         })
     }
 }
