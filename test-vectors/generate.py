@@ -160,6 +160,7 @@ def certificate_file():
         row("65 entries", e.status_list(root, first, 7, 1, "2026-11-21", revoked + [b"\xff" * 12]), "invalid", "malformed"),
         row("entries in disorder", e.signed(0xE0, unsorted, root.sign(unsorted)), "invalid", "malformed"),
         row("no such day", e.status_list(root, first, 7, 1, "2026-02-30", []), "invalid", "malformed"),
+        row("sequence 0", e.status_list(root, first, 0, 0, "2026-11-21", []), "invalid", "malformed"),
         row("signed by another key", e.status_list(other, first, 7, 1, "2026-11-21", []), "invalid", "signature"),
     ]
     return document(

@@ -35,9 +35,10 @@ pub const SUITE_P256: u8 = 1;
 pub const SUITES: u16 = 0x0001;
 /// Longest APDU announced; vpcd carries no more.
 pub const MAX_APDU: u16 = 0xFFFF;
-/// The most data bytes in one response APDU: 65,535 less the status word.
+/// The longest data field of a logical answer, bytes: what one response APDU of 65,535 carries beside its status word. A terminal takes
+/// every answer up to this.
 pub const MAX_RESPONSE_DATA: usize = 65_533;
-/// The longest logical data field, either direction, bytes.
+/// The longest data field of a logical command, bytes.
 pub const MAX_LOGICAL_DATA: usize = 40_960;
 /// Pairing slots on a card.
 pub const SLOTS: usize = 16;

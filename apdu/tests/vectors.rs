@@ -169,7 +169,7 @@ fn requests_and_lists_are_accepted_and_refused_as_the_vectors_say() {
         }
     }
     let (group, tests) = group(test_vectors::CERTIFICATE, "StatusList");
-    assert_eq!(tests.len(), 6);
+    assert_eq!(tests.len(), 7);
     let anchor = Anchor::trust_root(&Certificate::decode(&group.bytes("root")).unwrap()).unwrap();
     for test in tests {
         let list = StatusList::decode(&test.bytes("bytes"));

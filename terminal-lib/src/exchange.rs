@@ -9,12 +9,12 @@ use apdu::codec::chaining::segments;
 use apdu::codec::command::{Command, CommandError, Form, Header};
 use apdu::codec::response::Response;
 use apdu::codec::status::StatusWord;
-use apdu::identifier::{MAX_LOGICAL_DATA, header};
+use apdu::identifier::{MAX_RESPONSE_DATA, header};
 use apdu::message::select::Fci;
 use zeroize::Zeroizing;
 
-/// The most bytes of one logical response: a full data field and what secure messaging adds.
-pub const MAX_RESPONSE: usize = MAX_LOGICAL_DATA + 1_024;
+/// The most data bytes of one logical response, secure messaging included (§4): the most a card is asked for.
+pub const MAX_RESPONSE: usize = MAX_RESPONSE_DATA;
 
 /// How much answer data a command asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

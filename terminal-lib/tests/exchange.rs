@@ -280,6 +280,42 @@ fn a_card_that_announces_bytes_for_ever_is_stopped() {
     assert!(asked <= MAX_RESPONSE / 256 + 2, "{asked} commands");
 }
 
+/// §4: a terminal takes what it asks for, 65,533 bytes, whole or in pieces; one byte more is no answer.
+#[test]
+fn the_longest_answer_is_taken_in_both_forms_and_one_byte_more_is_not() {
+    use terminal_lib::transport::in_process::InProcess;
+    const LONGEST: usize = 65_533;
+    for extended in [true, false] {
+        for length in [40_960, 41_985, LONGEST, LONGEST + 1] {
+            let mut left = length;
+            let mut card = InProcess::new(|_: &[u8]| {
+                let now = if extended { left } else { left.min(256) };
+                left -= now;
+                let word = match left {
+                    0 => [0x90, 0],
+                    1..256 => [0x61, u8::try_from(left).unwrap()],
+                    _ => [0x61, 0],
+                };
+                [&vec![5; now][..], &word].concat()
+            });
+            let mut exchange = Exchange::begin(&mut card).unwrap();
+            exchange.learn_limits(&fci(if extended { 0x83 } else { 0x82 }, 0xFFFF));
+            let answer = exchange.send(&outgoing(16, Expects::Long));
+            match answer {
+                Ok(answer) => assert_eq!(
+                    (answer.data.len(), answer.status),
+                    (length.min(LONGEST), StatusWord::OK)
+                ),
+                Err(error) => {
+                    assert!(length > LONGEST, "{length}, extended {extended}: {error}");
+                    assert!(matches!(error, ExchangeError::Misbehaved(_)));
+                }
+            }
+            drop(exchange);
+        }
+    }
+}
+
 #[test]
 fn segments_are_answered_by_a_bare_9000_or_the_chain_ends() {
     let long = outgoing(256, Expects::Nothing);

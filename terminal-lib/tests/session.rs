@@ -272,6 +272,31 @@ fn a_list_on_the_card_that_no_trusted_root_signed_is_not_taken_and_does_not_stop
     assert_eq!(summary(&bench.store, &identity_name()).unwrap().list, None);
 }
 
+/// §4, §13: however long, an authentic list is read whole, found malformed, told, and ends nothing.
+#[test]
+fn a_list_as_long_as_an_answer_can_be_is_told_and_ends_no_session() {
+    // 87 with length and mark, 99 and 8E stand around the padded data.
+    for length in [2_000, 41_000, 65_503 - 1] {
+        for extended in [true, false] {
+            let mut bench = Bench::paired();
+            {
+                let mut inner = bench.card.inner();
+                inner.list = Some(status_list(7, 0, &[]));
+                inner.raw_list = Some(vec![0xE0; length]);
+                inner.capabilities = if extended { 0x83 } else { 0x82 };
+            }
+            let mut user = User::absent();
+            let mut session = bench.connect(&mut user, &Policy::Never).unwrap();
+            session.status().unwrap();
+            session.close();
+            let [Notice::StatusListNotTaken { reason }] = &user.notices[..] else {
+                panic!("{length}: {:?}", user.notices);
+            };
+            assert!(reason.contains("malformed"), "{reason}");
+        }
+    }
+}
+
 #[test]
 fn a_card_that_brings_the_list_it_is_on_itself_is_refused_and_forgotten() {
     let mut bench = Bench::paired();

@@ -114,7 +114,7 @@ class Card:
         """As much of the answer as the command's form takes; the rest waits."""
         most = len(self.waiting)
         if command.header == GET_RESPONSE:
-            most = command.expected
+            most = min(command.expected, apdu.SHORT_ANSWER)
         elif not command.extended:
             most = apdu.SHORT_ANSWER
         part, self.waiting = self.waiting[:most], self.waiting[most:]

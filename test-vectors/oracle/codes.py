@@ -50,10 +50,7 @@ def change(card, reference, data):
     well_formed(reference, old)
     well_formed(reference, new)
     k = card.random(32)
-    word = _compare(card, reference, old, (reference, (k, mac(k, reference, new))))
-    if word >> 4 == 0x63C:
-        card.verified = False
-    return word
+    return _judged(card, _compare(card, reference, old, (reference, (k, mac(k, reference, new)))))
 
 
 def unblock(card, data):
@@ -61,7 +58,14 @@ def unblock(card, data):
     well_formed(PUK, puk)
     well_formed(PIN, new)
     k = card.random(32)
-    return _compare(card, PUK, puk, (PIN, (k, mac(k, PIN, new))))
+    return _judged(card, _compare(card, PUK, puk, (PIN, (k, mac(k, PIN, new)))))
+
+
+def _judged(card, word):
+    """A wrong code ends what the session has verified, whichever code it is."""
+    if word >> 4 == 0x63C:
+        card.verified = False
+    return word
 
 
 def _compare(card, reference, value, replacement=None):

@@ -199,16 +199,16 @@ def make_key(card, data):
 
 def store_certificate(card, data):
     memory = card.memory
-    new = Certificate(data) if not memory.active else None
-    allow(new, 0x6985)
+    allow(not memory.active and not memory.certificate, 0x6985)
+    new = Certificate(data)
     changed = memory.begin()
     if new.role == papers.AUTHORITY:
-        allow(not memory.certificate and not memory.root_a, 0x6985)
+        allow(not memory.root_a, 0x6985)
         require(new.valid_root())
         changed.root_a = new
     else:
         require(new.role == papers.CARD)
-        allow(memory.key and memory.root_a and not memory.certificate, 0x6985)
+        allow(memory.key and memory.root_a, 0x6985)
         issuer = next((root for root in memory.roots() if root.chr == new.car), None)
         require((new.car, new.chr) == memory.order and new.point == point_of(memory.key, compressed=True))
         require(issuer and new.signed_by(issuer) and memory.trusts(new))

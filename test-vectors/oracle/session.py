@@ -10,6 +10,7 @@ AUTHENTICATION_CLASS, SERVICE_CLASS = b"\x0c", b"\x8c"
 GET_CERTIFICATE, STATUS, TERMINAL_SECRET = b"\xca\x7f\x21", b"\xca\1\1", b"\x86\1\3"
 VERIFY, COMMIT = b"\x20\0\x81", b"\x86\1\4"
 LONG = 65_533
+IN_DOUBT = 0x6581  # a write failed: what the card has stored is unknown (section 17)
 
 
 class Bare(Broken):
@@ -38,7 +39,7 @@ class Session:
         if len(answer) == 2 and word != 0x9000:
             raise Bare(f"{word:04x}")
         found = channel.unwrap_answer(answer[:-2], word)
-        self.channel = channel
+        self.channel = channel if word != IN_DOUBT else None
         return found
 
     def word_of(self, command, data=b""):

@@ -49,6 +49,7 @@ class Line:
             answer = yield apdu.get_response(answer[-1] or 256).encode()
             require(answer[:-2] or answer[-2:-1] != b"\x61")
             data += answer[:-2]
+            require(len(data) <= apdu.LONGEST_ANSWER)
         return data + answer[-2:]
 
 

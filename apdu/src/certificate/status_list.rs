@@ -22,7 +22,7 @@ const REVOKED: Tag = Tag(0x83);
 pub struct StatusListFields {
     /// CAR: who signs.
     pub issuer: Name,
-    /// One more at each publication.
+    /// One more at each publication, from 1.
     pub sequence: u32,
     /// Certificates of a lower epoch are refused.
     pub min_epoch: u32,
@@ -68,11 +68,15 @@ impl StatusList {
         }
     }
 
-    /// Reads a whole object E0, strictly: entries rise and do not repeat.
+    /// Reads a whole object E0, strictly: the sequence is not 0, entries rise and do not repeat.
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
         let (mut body, signed, signature) = split_signed(bytes, LIST, BODY)?;
         let issuer = read_name(&mut body, ISSUER)?;
+        let wrong = body.error(TlvFault::Value(SEQUENCE));
         let sequence = u32::from_be_bytes(body.fixed(SEQUENCE)?);
+        if sequence == 0 {
+            return Err(wrong.into()); // §13: 0 says "no list" where a sequence is told
+        }
         let min_epoch = u32::from_be_bytes(body.fixed(MIN_EPOCH)?);
         let wrong = body.error(TlvFault::Value(DATE));
         let date = Date::from_bcd(body.fixed(DATE)?).ok_or(wrong)?;

@@ -20,7 +20,7 @@ status_words! {
     OK = 0x9000, "done";
     FILE_TERMINATED = 0x6285, "the card's life has ended";
     CERTIFICATE_REFUSED = 0x6300, "certificate refused";
-    MEMORY_FAILURE = 0x6581, "the card could not store; nothing was done";
+    MEMORY_FAILURE = 0x6581, "the card's storage failed; whether the change was made is not known";
     WRONG_LENGTH = 0x6700, "wrong length or structure";
     CHANNEL_UNSUPPORTED = 0x6881, "logical channels are not supported";
     SECURE_MESSAGING_UNSUPPORTED = 0x6882, "this form of secure messaging is not supported";

@@ -25,6 +25,22 @@ impl Wanted {
         Self(self.0 | other.0)
     }
 
+    /// This and `other`.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The opposite.
+    #[must_use]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "beside `and` and `or`, which have no operators either"
+    )]
+    pub fn not(self) -> Self {
+        Self(!self.0)
+    }
+
     /// `yes` or `no`.
     pub fn choose(self, yes: u8, no: u8) -> u8 {
         u8::conditional_select(&no, &yes, self.0)
@@ -71,6 +87,8 @@ mod tests {
     fn a_choice_is_what_was_wanted() {
         assert!(yes().reveal() && !no().reveal() && !Wanted::no().reveal());
         assert!(yes().or(no()).reveal() && no().or(yes()).reveal() && !no().or(no()).reveal());
+        assert!(yes().and(yes()).reveal() && !yes().and(no()).reveal());
+        assert!(!no().and(yes()).reveal() && no().not().reveal() && !yes().not().reveal());
         assert_eq!((yes().choose(3, 4), no().choose(3, 4)), (3, 4));
     }
 

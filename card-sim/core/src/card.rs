@@ -8,7 +8,7 @@ use crate::phase::{Phase, Plain, recognise_plain};
 use crate::refusal::Refusal;
 use crate::service::{Service, standard_services};
 use crate::slots::Slots;
-use crate::store::{Change, Record, Store, StoreError};
+use crate::store::{Change, Record, Store, StoreError, Watched};
 use crate::trust;
 use alloc::vec::Vec;
 use apdu::codec::chaining::{Chain, ChainError};
@@ -42,6 +42,8 @@ pub struct Card {
     pub(crate) slots: Slots,
     pub(crate) services: &'static [&'static dyn Service],
     chain: Option<Chain>,
+    /// A commit failed: what is stored is not known until the next power-up (§15.1 R6).
+    in_doubt: bool,
     /// Response bytes that wait for GET RESPONSE.
     waiting: Zeroizing<Vec<u8>>,
 }
@@ -67,25 +69,38 @@ impl Card {
             slots: Slots::power_up(world, today).map_err(|_| PowerUpError)?,
             services,
             chain: None,
+            in_doubt: false,
             waiting: Zeroizing::default(),
         })
     }
 
     /// Ends the card's life: a local command of its body, never reachable by APDU (§12.1).
+    ///
+    /// # Errors
+    /// The storage failed: whether the life has ended is not known.
     pub fn terminate(&mut self, store: &mut dyn Store) -> Result<(), StoreError> {
         self.end();
-        store.commit(&[Change::Put(Record::TERMINATED, &[1])])
+        let ended = store.commit(&[Change::Put(Record::TERMINATED, &[1])]);
+        self.in_doubt |= ended.is_err();
+        ended
     }
 
     /// Answers one command. Whatever the bytes, there is an answer, and it is a response APDU.
     pub fn transmit(&mut self, world: &mut World<'_>, command: &[u8]) -> Vec<u8> {
-        let response = match self.receive(world, command) {
-            Ok(response) => response,
-            Err(refusal) => {
-                self.end();
-                Response::bare(refusal.status())
-            }
+        let mut store = Watched::new(world.store);
+        let mut watched = World {
+            store: &mut store,
+            entropy: world.entropy,
         };
+        let answer = match self.in_doubt {
+            true => Err(Refusal::Storage),
+            false => self.receive(&mut watched, command),
+        };
+        self.in_doubt |= store.has_failed() && !planted("in-doubt-goes-on");
+        if self.in_doubt || answer.is_err() {
+            self.end();
+        }
+        let response = answer.unwrap_or_else(|refusal| Response::bare(refusal.status()));
         response.into_bytes()
     }
 
@@ -102,6 +117,7 @@ impl Card {
             slots: self.slots.dangerous_copy(),
             services: self.services,
             chain: self.chain.clone(),
+            in_doubt: self.in_doubt,
             waiting: self.waiting.clone(),
         }
     }

@@ -85,12 +85,20 @@ struct Slot {
     tag_key: TagKey,
     /// None: the key is a decoy.
     data: Option<SlotData>,
+    /// Whether there is data, for a choice that nobody sees.
+    is_in_use: Wanted,
 }
 
 impl Slot {
     fn new(key: PairingKey, data: Option<SlotData>) -> Self {
         let tag_key = key.tag_key();
-        Self { key, tag_key, data }
+        let is_in_use = Wanted::if_equal(&[u8::from(data.is_some())], &[1]);
+        Self {
+            key,
+            tag_key,
+            data,
+            is_in_use,
+        }
     }
 
     fn dangerous_copy(&self) -> Self {
@@ -98,6 +106,7 @@ impl Slot {
             key: self.key.dangerous_copy(),
             tag_key: self.tag_key.dangerous_copy(),
             data: self.data.clone(),
+            is_in_use: self.is_in_use,
         }
     }
 }
@@ -162,27 +171,30 @@ impl Slots {
 
     /// The key that answers C1: of the first slot whose hint matches, else a decoy.
     ///
-    /// All 16 hints are computed and all keys are read, always: neither the time nor what is read tells whether the terminal is known.
+    /// All 16 hints are computed and all keys are read twice, always, and nothing branches: neither the time nor what is read tells
+    /// whether the terminal is known, nor how many pairings there are.
     pub(crate) fn choose(&self, prand: &[u8; 8], nonce: &[u8; 16], hint: &Hint) -> Chosen {
         let mut slot = HiddenSlot {
             number: 0,
             found: Wanted::no(),
         };
-        let mut decoy = &self.spare;
-        let mut keys = Vec::with_capacity(SLOTS);
+        let mut meant = [Wanted::no(); SLOTS];
         // Why backwards: what comes later replaces what came before, and the first slot is to win.
-        for (number, entry) in SlotNumber::all().rev().zip(self.slots.iter().rev()) {
-            let means = entry.tag_key.means(prand, nonce, hint);
-            if entry.data.is_some() {
-                slot.number = means.choose(number.number(), slot.number);
-                slot.found = slot.found.or(means);
-                keys.push((means, &entry.key));
-            } else {
-                decoy = &entry.key;
-            }
+        let backwards = SlotNumber::all().rev().zip(self.slots.iter().rev());
+        for ((number, entry), meant) in backwards.zip(meant.iter_mut()) {
+            *meant = entry.tag_key.means(prand, nonce, hint).and(entry.is_in_use);
+            slot.number = meant.choose(number.number(), slot.number);
+            slot.found = slot.found.or(*meant);
         }
+        // First the first decoy, the spare where there is none; a slot that was meant replaces it.
+        let slots = || self.slots.iter().rev();
+        let decoys = slots().map(|entry| (entry.is_in_use.not(), &entry.key));
+        let paired = meant
+            .into_iter()
+            .zip(slots())
+            .map(|(meant, entry)| (meant, &entry.key));
         Chosen {
-            key: PairingKey::choose(decoy, keys.into_iter()),
+            key: PairingKey::choose(&self.spare, decoys.chain(paired)),
             slot,
         }
     }

@@ -92,7 +92,7 @@ impl Change<'_> {
     }
 }
 
-/// The storage failed; what was to be written is not, and what was read is unknown.
+/// The storage failed. What was to be read is unknown, never "absent"; what was to be written may be stored or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the card's storage failed")]
 pub struct StoreError;
@@ -105,11 +105,51 @@ pub trait Store {
     /// Reads a record. `Ok(None)` means that there is none; an error is never that.
     fn read(&self, record: Record) -> Result<Option<Value>, StoreError>;
 
-    /// Applies all changes or none, each to another record; they are durable when this returns `Ok`. After an error, old or new may be in force.
+    /// Applies all changes or none, each to another record; they are durable when this returns `Ok`.
+    ///
+    /// # Errors
+    /// Old or new may be in force, and neither is durable for certain. The card does not ask again: it refuses everything until it is
+    /// powered up anew over a store that has read back what is there (§15.1 R6). A store that cannot do that fails every read.
     fn commit(&mut self, changes: &[Change<'_>]) -> Result<(), StoreError>;
 
     /// The numbers of all records, rising.
     fn records(&self) -> Result<Vec<Record>, StoreError>;
+}
+
+/// A store under a card, for one command: it keeps in mind whether a commit failed.
+pub(crate) struct Watched<'a> {
+    store: &'a mut dyn Store,
+    has_failed: bool,
+}
+
+impl<'a> Watched<'a> {
+    pub(crate) fn new(store: &'a mut dyn Store) -> Self {
+        Self {
+            store,
+            has_failed: false,
+        }
+    }
+
+    /// Whether a commit failed, so that nobody knows what is stored.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+}
+
+impl Store for Watched<'_> {
+    fn read(&self, record: Record) -> Result<Option<Value>, StoreError> {
+        self.store.read(record)
+    }
+
+    fn commit(&mut self, changes: &[Change<'_>]) -> Result<(), StoreError> {
+        let committed = self.store.commit(changes);
+        self.has_failed |= committed.is_err();
+        committed
+    }
+
+    fn records(&self) -> Result<Vec<Record>, StoreError> {
+        self.store.records()
+    }
 }
 
 /// What happens at a planned operation of a [`MemoryStore`].
@@ -119,8 +159,10 @@ pub enum Fault {
     CutBefore,
     /// Power fails after it took effect, before the card goes on.
     CutAfter,
-    /// The operation fails once.
+    /// The operation fails once, and did nothing.
     Fail,
+    /// The operation took effect and fails once all the same, as a write whose barrier reports an error may.
+    FailAfter,
 }
 
 /// A store in memory: for the demonstration and for tests, which can plan a fault.
@@ -220,6 +262,7 @@ impl Store for MemoryStore {
                 return Ok(());
             }
             Some(Fault::Fail) => {}
+            Some(Fault::FailAfter) => self.apply(changes),
             Some(Fault::CutBefore) => self.off = true,
             Some(Fault::CutAfter) => {
                 self.apply(changes);

@@ -12,7 +12,12 @@ use apdu::identifier::header;
 use bench::*;
 use card_core::store::Fault;
 
-const FAULTS: [Fault; 3] = [Fault::CutBefore, Fault::CutAfter, Fault::Fail];
+const FAULTS: [Fault; 4] = [
+    Fault::CutBefore,
+    Fault::CutAfter,
+    Fault::Fail,
+    Fault::FailAfter,
+];
 
 /// Runs `flow` once for each fault at each commit it makes; `check` judges the card after the next power-up.
 fn sweep(

@@ -316,3 +316,38 @@ fn a_malformed_value_changes_nothing_in_the_session() {
         "a well-formed one clears it"
     );
 }
+
+/// §11.5: whoever guesses is not whoever has verified, whichever code it is and whatever the command.
+#[test]
+fn every_wrong_code_ends_what_the_session_has_verified_and_nothing_else_does() {
+    const WRONG_PUK: &[u8] = b"99999999";
+    let (clears, stays) = (Some(2), None);
+    let rows = [
+        (header::VERIFY, b"999999".to_vec(), clears),
+        (header::CHANGE_PIN, pair(b"999999", b"161803"), clears),
+        (header::CHANGE_PUK, pair(WRONG_PUK, PUK), clears),
+        (header::UNBLOCK, pair(WRONG_PUK, b"161803"), clears),
+        (header::CHANGE_PIN, pair(PIN, b"161803"), stays),
+        (header::CHANGE_PUK, pair(PUK, PUK), stays),
+        (header::UNBLOCK, pair(PUK, b"161803"), stays),
+        (header::UNBLOCK, pair(WRONG_PUK, b"1618"), stays),
+        (header::VERIFY, b"1618".to_vec(), stays),
+    ];
+    for (header, data, outcome) in rows {
+        for verified in [true, false] {
+            let mut bench = Bench::operational();
+            let mut terminal = Terminal::new(1);
+            let mut key = terminal.pair(&mut bench);
+            let mut end = match verified {
+                true => terminal.session_with_pin(&mut bench, &mut key),
+                false => terminal.reconnect(&mut bench, &mut key).unwrap(),
+            };
+            let word = bench.secured(&mut end, header, &data).1;
+            let is_wrong = word.as_tries().is_some();
+            assert_eq!(is_wrong, outcome == clears, "{header:02X?}: {word}");
+            let query = bench.secured(&mut end, header::VERIFY, &[]).1;
+            let expected = verified && outcome == stays;
+            assert_eq!(query == OK, expected, "{header:02X?} {data:02X?}");
+        }
+    }
+}

@@ -179,8 +179,13 @@ fn wrong_comparisons_between_two_right_ones_never_exceed_the_limit() {
     let (mut most_pin, mut most_puk, mut all) = (0, 0, 0);
     while done < steps {
         if attack.dice.below(4) == 0 {
-            let kinds = [Fault::CutBefore, Fault::CutAfter, Fault::Fail];
-            let fault = kinds[usize::from(attack.dice.below(3))];
+            let kinds = [
+                Fault::CutBefore,
+                Fault::CutAfter,
+                Fault::Fail,
+                Fault::FailAfter,
+            ];
+            let fault = kinds[usize::from(attack.dice.below(4))];
             let commit = attack.bench.store.commits() + usize::from(attack.dice.below(5));
             attack.bench.store.plan(commit, fault);
             cuts += 1;

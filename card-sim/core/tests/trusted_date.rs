@@ -148,7 +148,7 @@ impl Story {
     /// A status list: newer, equal, older, or forged; with a power cut now and then.
     fn list(&mut self, dice: &mut Dice) -> &'static str {
         let day = dice.near(self.day);
-        let sequence = (self.sequence + dice.below(4)).saturating_sub(1);
+        let sequence = (self.sequence + dice.below(4)).saturating_sub(1).max(1);
         let forged = dice.below(5) == 0;
         let under_second = self.has_second_root && dice.below(3) == 0;
         let (signer, issuer) = if under_second {

@@ -118,6 +118,7 @@ fn session_class(error: &SessionError) -> &'static str {
         SessionError::Unanswered { .. } => "transport",
         SessionError::Refused { .. } => "refused",
         SessionError::Malformed { .. } => "malformed",
+        SessionError::InDoubt { .. } => "in-doubt",
         _ => "another-error",
     }
 }

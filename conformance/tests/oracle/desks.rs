@@ -290,6 +290,7 @@ fn refusal(error: &SessionError) -> String {
             ..
         } => format!("{word:04X}"),
         SessionError::Malformed { .. } => "malformed".into(),
+        SessionError::InDoubt { .. } => "6581".into(),
         _ => "over".into(),
     }
 }

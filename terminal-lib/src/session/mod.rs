@@ -51,6 +51,15 @@ pub enum SessionError {
         /// What happened.
         error: ExchangeError,
     },
+    /// The card's storage failed at this command (6581, §17). Whether the change was made is not known, and the card answers nothing
+    /// else until it is inserted again.
+    #[error(
+        "the card's storage failed at {command}; whether that was done is not known, and the session is over: insert the card again, connect, and see"
+    )]
+    InDoubt {
+        /// What was asked.
+        command: &'static str,
+    },
     /// An earlier command ended the session. Nothing was sent.
     #[error("the session is over; connect again")]
     Over,
@@ -78,7 +87,7 @@ pub enum SessionError {
 pub struct Answer {
     /// The plain data; wiped when it dies.
     pub data: SecretBytes,
-    /// The card's word. Whatever it is, the session goes on.
+    /// The card's word. Whatever it is, the session goes on; 6581 is an error instead.
     pub status: StatusWord,
 }
 
@@ -120,7 +129,7 @@ impl<'s> Session<'s> {
             status: None,
             service: None,
         };
-        let first = session.ask("status", header::STATUS, &[], Expects::Short)?;
+        let first = session.ask_whatever("status", header::STATUS, &[], Expects::Short)?;
         Ok((session, first))
     }
 
@@ -131,9 +140,10 @@ impl<'s> Session<'s> {
 
     pub(crate) fn learn_status(&mut self, first: &Answer) -> Result<(), SessionError> {
         let command = "status";
-        if first.status != StatusWord::OK {
-            let status = first.status;
-            return Err(SessionError::Refused { command, status });
+        match first.status {
+            StatusWord::OK => {}
+            StatusWord::MEMORY_FAILURE => return Err(self.in_doubt(command)),
+            status => return Err(SessionError::Refused { command, status }),
         }
         let status =
             CardStatus::decode(&first.data).map_err(|_| SessionError::Malformed { command })?;
@@ -198,8 +208,28 @@ impl<'s> Session<'s> {
         }
     }
 
-    /// Protects, sends, opens. The only way out of this terminal and back.
+    /// One command and its authentic answer. After 6581 nobody knows what the card has stored: the session is over.
     fn ask(
+        &mut self,
+        command: &'static str,
+        header: Header,
+        data: &[u8],
+        expects: Expects,
+    ) -> Result<Answer, SessionError> {
+        let answer = self.ask_whatever(command, header, data, expects)?;
+        match answer.status {
+            StatusWord::MEMORY_FAILURE => Err(self.in_doubt(command)),
+            _ => Ok(answer),
+        }
+    }
+
+    fn in_doubt(&mut self, command: &'static str) -> SessionError {
+        self.channel.close();
+        SessionError::InDoubt { command }
+    }
+
+    /// Protects, sends, opens. The only way out of this terminal and back.
+    fn ask_whatever(
         &mut self,
         command: &'static str,
         header: Header,

@@ -53,6 +53,8 @@ pub struct Inner {
     pub tries: u8,
     pub puk_tries: u8,
     pub list: Option<StatusList>,
+    /// What it gives instead of its list.
+    pub raw_list: Option<Vec<u8>>,
     pub counter: u32,
     /// Headers of all logical commands.
     pub log: Vec<Header>,
@@ -127,6 +129,7 @@ impl DoubleCard {
             tries: PIN_TRIES,
             puk_tries: PUK_TRIES,
             list: None,
+            raw_list: None,
             counter: 0,
             log: Vec::new(),
             tamper: None,
@@ -445,9 +448,10 @@ impl Inner {
         let answer = match header {
             header::STATUS => Ok(self.status().encode().to_vec()),
             header::CARD_CERTIFICATE => Ok(self.certificate.encoded().to_vec()),
-            header::GET_STATUS_LIST => match &self.list {
-                Some(list) => Ok(list.encoded().to_vec()),
-                None => Err(StatusWord::NOT_FOUND),
+            header::GET_STATUS_LIST => match (&self.raw_list, &self.list) {
+                (Some(raw), _) => Ok(raw.clone()),
+                (None, Some(list)) => Ok(list.encoded().to_vec()),
+                (None, None) => Err(StatusWord::NOT_FOUND),
             },
             header::PUT_STATUS_LIST => {
                 self.list = Some(StatusList::decode(data).unwrap());

@@ -69,6 +69,12 @@ const PLANTS: [Plant; 28] = [
     ),
     plant("verified-outlives-a-wrong-pin", "T12", MATRIX),
     plant(
+        "verified-outlives-a-guess",
+        "T33",
+        ("card-core", "pin_forms", "every_wrong_code"),
+    ),
+    plant("in-doubt-goes-on", "T25", ("card-core", "in_doubt", "")),
+    plant(
         "last-try-for-strangers",
         "T33",
         ("card-core", "handshakes", ""),

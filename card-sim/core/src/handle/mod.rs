@@ -120,7 +120,7 @@ fn act(
         Secured::DeletePairing => return pairings::delete(card, world, session, data),
         Secured::Verify => pin::verify(world, session, data),
         Secured::Change(reference) => pin::change(world, session, reference, data),
-        Secured::Unblock => pin::unblock(world, data),
+        Secured::Unblock => pin::unblock_in_session(world, session, data),
         Secured::FactoryReset => return data::factory_reset(card, world, session, data),
         Secured::SelectService => service::select(card, session, data),
         Secured::Service => service::route(card, world, session, header, data),

@@ -72,11 +72,13 @@ fn store_certificate(world: &mut World<'_>, life: LifeCycle, data: &[u8]) -> Rep
         Role::Card if life == LifeCycle::Initialised && trust.has_root_a() => {
             store_own(world, &trust, certificate)
         }
-        _ => Err(Refusal::NotNow),
+        Role::Card => Err(Refusal::NotNow),
+        Role::Terminal => Err(Refusal::Data), // no state of the card makes it right
     }
 }
 
-/// The card's own certificate: for its key, under the names it asked for, signed by a root it knows.
+/// The card's own certificate: for its key, under the names it asked for, signed by a root it knows. Date, minimum epoch and status
+/// list that a factory reset has left judge it as they judge a terminal's.
 fn store_own(world: &mut World<'_>, trust: &Trust, certificate: Certificate) -> Reply {
     let (issuer, holder) = requested_names(world)?;
     let key = private_key(world.store)?;

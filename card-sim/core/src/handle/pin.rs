@@ -78,14 +78,33 @@ pub(super) fn change(
     not_blocked(world)?;
     let new = NewReference::draw(world, reference, &new)?;
     let outcome = compare(world, reference, &old, &new.changes());
-    if matches!(outcome, Err(Refusal::WrongDigits { .. })) {
+    forget_after_a_wrong_code(session, outcome).map(|()| Vec::new())
+}
+
+/// UNBLOCK in a session.
+pub(super) fn unblock_in_session(
+    world: &mut World<'_>,
+    session: &mut Session,
+    data: &[u8],
+) -> Reply {
+    let outcome = unblock(world, data);
+    forget_after_a_wrong_code(session, outcome)
+}
+
+/// Whoever guesses a code, PIN or PUK, is not whoever has verified the PIN (§11.5).
+fn forget_after_a_wrong_code<T>(
+    session: &mut Session,
+    outcome: Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    if matches!(outcome, Err(Refusal::WrongDigits { .. })) && !planted("verified-outlives-a-guess")
+    {
         session.pin_verified = false;
     }
-    outcome.map(|()| Vec::new())
+    outcome
 }
 
 /// UNBLOCK: counted on the PUK; success sets the PIN and fills both counters.
-pub(super) fn unblock(world: &mut World<'_>, data: &[u8]) -> Reply {
+fn unblock(world: &mut World<'_>, data: &[u8]) -> Reply {
     let Replacement { old: puk, new } =
         Replacement::decode(data, Reference::Puk, Reference::Pin).ok_or(Refusal::Data)?;
     let new = NewReference::draw(world, Reference::Pin, &new)?;

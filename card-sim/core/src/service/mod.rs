@@ -38,7 +38,7 @@ pub enum ServiceRefusal {
     Parameters,
     /// 6D00: the service has no such instruction.
     Instruction,
-    /// 6581: the storage failed; nothing was done.
+    /// 6581: the storage failed; after a write it is not known whether it was done.
     Storage,
 }
 
