@@ -29,7 +29,7 @@ const FLIPS: (&str, &str, &str) = ("conformance", "t10_flips", "");
 const SWEEP: &str = "cut_sweep";
 
 /// Every bug that can be switched on.
-const PLANTS: [Plant; 28] = [
+const PLANTS: [Plant; 30] = [
     plant("command-mac-unchecked", "T36a", SM_VECTORS),
     plant("response-mac-unchecked", "T10", FLIPS),
     plant("counter-stands-still", "T4", SM_VECTORS),
