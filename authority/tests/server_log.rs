@@ -135,6 +135,26 @@ fn a_full_standard_output_does_not_keep_it_from_starting() {
     assert_eq!(end(child), Some(0));
 }
 
+/// A code that nobody has would keep its name from everybody for a day.
+#[test]
+fn an_invitation_whose_code_was_not_taken_is_taken_back() {
+    let place = Place::new();
+    let mut serve = place.command(&["serve"]);
+    let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
+    let address = printed(&mut child); // the first start makes the TLS CA
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let closed: Stdio = std::io::pipe().unwrap().1.into();
+    for stdout in [full.into(), closed] {
+        let mut enrol = place.command(&["enrol", "--role", "station", "--name", "LINE1"]);
+        let output = enrol.stdout(stdout).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("the invitation was taken back"), "{said}");
+    }
+    place.station(address); // under the same name
+    assert_eq!(end(child), Some(0));
+}
+
 #[test]
 fn a_flood_by_strangers_leaves_a_bounded_number_of_lines_with_their_address_and_all_are_counted() {
     let place = Place::new();

@@ -16,7 +16,7 @@ mod visit;
 use clap::Parser;
 use cli::{Arguments, Format, Verb};
 use failure::Failure;
-use host::output::{note, result};
+use host::output::note;
 use std::process::ExitCode;
 use terminal_lib::text::escaped;
 
@@ -74,10 +74,10 @@ fn readers(format: Format) -> Result<(), Failure> {
                 .collect();
             output::json(&serde_json::json!(list))?;
         }
-        Format::Text if readers.is_empty() => result(format_args!("no readers\n"))?,
+        Format::Text if readers.is_empty() => host::output::result(format_args!("no readers\n"))?,
         Format::Text => {
             for reader in readers {
-                result(format_args!(
+                host::output::result(format_args!(
                     "{}  {}\n",
                     if reader.atr.is_some() {
                         "card "

@@ -179,16 +179,21 @@ impl Desk {
     }
 
     pub fn tally(&self, verb: &[&str], more: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_tally"))
+        self.command(verb, more).output().unwrap()
+    }
+
+    /// The command, ready to run in the desk's folder.
+    pub fn command(&self, verb: &[&str], more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tally"));
+        command
             .args(verb)
             .args(&self.way)
             .arg("--store")
             .arg(self.path("terminal.store"))
             .args(more)
             .current_dir(self.folder.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
     }
 
     /// With the right PIN at hand, and no questions.

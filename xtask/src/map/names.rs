@@ -18,6 +18,20 @@ const NOWHERE: [(&str, &str); 4] = [
 /// The one file with unsafe code: it speaks to valgrind.
 const UNSAFE_FILE: &str = "ct/src/memcheck.rs";
 
+/// Words that panic when nobody receives what they print; in programs and libraries [`QUIET`] says so, `host::output` has others.
+const PRINTING: [&str; 4] = ["println", "eprintln", "print", "eprint"];
+/// What a person's work may depend on.
+const QUIET: [&str; 8] = [
+    "apdu",
+    "authority",
+    "card-core",
+    "card-sim",
+    "certify-tool",
+    "journal",
+    "tally",
+    "terminal-lib",
+];
+
 /// Packages without an operating system.
 const BARE: [&str; 2] = ["apdu", "card-core"];
 
@@ -63,6 +77,18 @@ pub fn check(
         };
         let name = package.name.as_str();
         let product = &source.product;
+        if QUIET.contains(&name) {
+            for word in PRINTING {
+                for position in
+                    words(product, word).filter(|at| followed_by(product, at + word.len(), "!"))
+                {
+                    complain(
+                        position,
+                        format!("`{word}!` panics when nobody receives it: host::output"),
+                    );
+                }
+            }
+        }
         if BARE.contains(&name) {
             for position in crate_names(product, "std") {
                 complain(
@@ -184,6 +210,19 @@ mod tests {
             1,
             "{folder}/{path}: {text}"
         );
+    }
+
+    #[test]
+    fn what_panics_when_nobody_receives_it_is_in_no_program() {
+        wrong("tally", "src/main.rs", "fn a() { println!(\"b\") }");
+        wrong("authority", "src/main.rs", "fn a() { eprintln!(\"b\") }");
+        fine(
+            "tally",
+            "src/main.rs",
+            "fn a() { host::output::note(\"b\") }",
+        );
+        fine("tally", "tests/a.rs", "fn a() { println!(\"b\") }");
+        fine("xtask", "src/main.rs", "fn a() { println!(\"b\") }");
     }
 
     #[test]
