@@ -5,7 +5,7 @@ from . import primitives as p
 from . import schedule as s
 from .channel import Broken, Channel
 from .commands import PERSONALISATION, SESSION
-from .memory import SLOTS
+from .memory import SLOTS, StorageFailed
 from .papers import TERMINAL, Certificate
 from .services import AUTHENTICATION, Refused, allow
 from .tlv import Malformed, obj, sized, take
@@ -20,6 +20,7 @@ VERIFY_CERTIFICATE = b"\0\x2a\0\xbe"
 C1, KEY_EXCHANGE = b"\0\x86\1\1", b"\0\x86\1\2"
 GET_CERTIFICATE, TERMINAL_SECRET, COMMIT = b"\xca\x7f\x21", b"\x86\1\3", b"\x86\1\4"
 STATUS = b"\xca\1\1"
+IN_DOUBT = 0x6581
 AUTH_COMMANDS = {b"\x20\0\x81": commands.verify, b"\x2c\0\x81": commands.unblock, STATUS: commands.status}
 
 
@@ -28,6 +29,7 @@ class Card:
 
     def __init__(self, memory, random):
         self.memory, self.random = memory, random
+        self.in_doubt = False  # a write failed: nothing is known of the memory until the next power-up
         self.decoys = [None] * SLOTS
         self.spare = None
         self.forget()
@@ -35,6 +37,7 @@ class Card:
     def reset(self):
         """Power-up and reset: fresh decoys, state NONE. Gives the answer to reset."""
         self.forget()
+        self.in_doubt = False
         self.decoys = [None if self.memory.usable(slot) else self.random(32) for slot in range(SLOTS)]
         self.spare = self.random(32)
         return ATR
@@ -63,11 +66,16 @@ class Card:
         """One APDU and its answer."""
         command = apdu.parse(raw)
         try:
+            allow(not self.in_doubt, IN_DOUBT)
             allow(command, 0x6700)
             return self._heard(command)
         except Refused as refusal:
             self.forget()
             return p.u16(refusal.word)
+        except StorageFailed:
+            self.forget()
+            self.in_doubt = True
+            return p.u16(IN_DOUBT)
 
     # Steps 1 to 4 of the order of refusals.
 
@@ -235,10 +243,12 @@ class Card:
             answer, word = b"", refusal.word
         except (Malformed, p.BadPoint):
             answer, word = b"", 0x6A80
+        except StorageFailed:
+            answer, word, self.in_doubt = b"", IN_DOUBT, True
         answer = self.channel.wrap_answer(answer, word) + p.u16(word)
         if entered == PROV and self.state == PROV:
             self.transcript.add(s.ANSWER, answer)
-        if self._is_over(entered, header, word):
+        if self.in_doubt or self._is_over(entered, header, word):
             self.forget()
         return answer
 

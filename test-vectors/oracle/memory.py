@@ -10,6 +10,20 @@ TRIES = {PIN: 3, PUK: 10}
 FIRST_LIMIT = 1_000_000
 
 
+class StorageFailed(Exception):
+    """A write that failed: whether it was done is not known (section 17)."""
+
+
+class Fault:
+    """A planned failure of one commit, counted from the next; `done` says whether it takes effect all the same."""
+
+    def __init__(self, number, done):
+        self.left, self.done = number, done
+
+    def __deepcopy__(self, _memo):
+        return self
+
+
 class Slot:
     """One pairing."""
 
@@ -21,6 +35,8 @@ class Slot:
 
 class Memory:
     """A card's durable memory. `begin` gives a copy to change, `commit` makes it the one that counts."""
+
+    fault = None
 
     def __init__(self):
         self.root_a = self.root_b = self.trusted = self.status_list = None
@@ -39,7 +55,14 @@ class Memory:
         return copy.deepcopy(self)
 
     def commit(self, changed):
-        self.__dict__ = changed.__dict__
+        fault = self.fault
+        strikes = fault is not None and fault.left == 0
+        if fault:
+            fault.left -= 1
+        if not strikes or fault.done:
+            self.__dict__ = changed.__dict__
+        if strikes:
+            raise StorageFailed
 
     def roots(self):
         return [root for root in (self.root_a, self.root_b) if root]

@@ -4,6 +4,7 @@
 |---|---|
 | `{"do": "card", "id": "c", "seed": 1}` | a blank card, without power |
 | `{"do": "reset", "id": "c"}` | `{}` |
+| `{"do": "fail", "id": "c", "number": n or null, "done": bool}` | `{}`; the nth write from now on, counted from 0, fails, and is done all the same or not |
 | `{"do": "transmit", "id": "c", "apdu": hex}` | `{"answer": hex}` |
 | `{"do": "terminal", "id": "t", "seed": 2, "today": "2026-11-21"}` | a terminal without identity |
 | `{"do": "request", "id": "t", "car": text, "chr": text, "nonce": hex}` | `{"paper": hex}` |
@@ -30,7 +31,7 @@ import threading
 
 from .card import Card
 from .channel import Broken
-from .memory import Memory
+from .memory import Fault, Memory
 from .papers import Certificate, Request, StatusList
 from .primitives import BadPoint
 from .reader import drive, insert, reader
@@ -152,6 +153,11 @@ class Peer:
     @staticmethod
     def _insert(card, request):
         threading.Thread(target=insert, args=(card, request["where"]), daemon=True).start()
+        return {}
+
+    @staticmethod
+    def _fail(card, request):
+        card.memory.fault = None if request["number"] is None else Fault(request["number"], request["done"])
         return {}
 
     @staticmethod

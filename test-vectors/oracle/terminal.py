@@ -8,7 +8,7 @@ from . import primitives as p
 from . import schedule as s
 from .channel import Broken, Channel
 from .services import AUTHENTICATION
-from .session import COMMIT, GET_CERTIFICATE, STATUS, TERMINAL_SECRET, VERIFY, Bare, Session
+from .session import COMMIT, GET_CERTIFICATE, IN_DOUBT, STATUS, TERMINAL_SECRET, VERIFY, Bare, Session
 from .shelf import Failed, parse_certificate
 from .tlv import Malformed, number, obj, require, sized, take
 
@@ -185,9 +185,13 @@ class Terminal:
             if word == 0x6A80 and link:
                 _, word = yield from session.put_link(link.raw)
                 if word == 0x9000:
-                    yield from session.put_status_list(held.raw)
+                    _, word = yield from session.put_status_list(held.raw)
+            if word == IN_DOUBT:
+                raise Failed("in-doubt")
         elif sequence > self.shelf.sequence():
             raw, word = yield from session.status_list()
+            if word == IN_DOUBT:
+                raise Failed("in-doubt")
             try:
                 require(word == 0x9000)
                 self.shelf.take_list(raw)

@@ -3,11 +3,18 @@
 use super::desks::Shared;
 use super::peer::{Peer, bytes, hex};
 use apdu::identifier::ATR;
+use card_core::store::Fault;
 use card_sim::body::VirtualCard;
 use card_sim::vpcd::Body;
 use conformance::Disk;
 use serde_json::json;
 use terminal_lib::transport::in_process::LocalCard;
+
+/// A card whose storage can be made to fail.
+pub trait Card: LocalCard {
+    /// Plans a failure of one write, or none: its number from now on, counted from 0, and whether it is done all the same.
+    fn plan(&mut self, failure: Option<(usize, bool)>);
+}
 
 /// The card core.
 pub struct Core(VirtualCard<Disk, Shared>);
@@ -27,6 +34,18 @@ impl LocalCard for Core {
 
     fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
         self.0.transmit(command)
+    }
+}
+
+impl Card for Core {
+    fn plan(&mut self, failure: Option<(usize, bool)>) {
+        let disk = self.0.store();
+        disk.power_on(); // forgets an earlier plan
+        match failure {
+            Some((number, true)) => disk.plan(number, Fault::FailAfter),
+            Some((number, false)) => disk.plan(number, Fault::Fail),
+            None => {}
+        }
     }
 }
 
@@ -50,5 +69,14 @@ impl LocalCard for Oracle {
     fn transmit(&mut self, command: &[u8]) -> Vec<u8> {
         let request = json!({"do": "transmit", "id": "card", "apdu": hex(command)});
         bytes(&self.0.ask(&request)["answer"])
+    }
+}
+
+impl Card for Oracle {
+    fn plan(&mut self, failure: Option<(usize, bool)>) {
+        let (number, done) = failure.unzip();
+        let done = done.unwrap_or_default();
+        let request = json!({"do": "fail", "id": "card", "number": number, "done": done});
+        self.0.ask(&request);
     }
 }

@@ -9,7 +9,7 @@ use super::papers::{self, Under};
 use super::peer::{Peer, hex};
 use super::script::Owner;
 use super::wire::{Event, Incident, Wire, shown};
-use apdu::certificate::Date;
+use apdu::certificate::{Date, Role};
 use apdu::identifier::Aid;
 use conformance::authority::{CARD, today};
 use conformance::evidence::{cases, report, seed};
@@ -143,6 +143,46 @@ impl Chaos {
         json!([hex(&command), hex(&data), expected, hex(&[class])])
     }
 
+    /// What `DA 7F 21` may be sent: a link, a root that nobody signed, leaves for others, whole or cut off.
+    fn paper(&mut self) -> Vec<u8> {
+        let key = papers::key(2).public_key();
+        let until = Date::new(2060, 1, 1).unwrap();
+        let leaf = |name: &str, role, key| {
+            papers::certify(1, conformance::authority::name(name), role, key, until)
+        };
+        let mut unsigned = papers::root(1).encoded().to_vec();
+        if let Some(last) = unsigned.last_mut() {
+            *last ^= 1;
+        }
+        let mut paper = match self.0.below(5) {
+            0 => papers::links()[1].encoded().to_vec(),
+            1 => leaf("ZZTALLYTERM00001", Role::Terminal, key)
+                .encoded()
+                .to_vec(),
+            2 => unsigned,
+            3 => leaf(CARD, Role::Card, key).encoded().to_vec(),
+            _ => self.bytes(20),
+        };
+        if self.now_and_then(4) {
+            paper.truncate(self.0.below(paper.len() + 1));
+        }
+        paper
+    }
+
+    /// SELECT with another Le, in extended form, without Le, or as it is.
+    fn select(&mut self, whole: Vec<u8>) -> Vec<u8> {
+        let bare = &whole[..whole.len() - 1];
+        match self.0.below(8) {
+            0 => bare.to_vec(),
+            1 => [bare, &[self.0.bits().to_be_bytes()[0]]].concat(),
+            2 => [&bare[..4], &[0, 0], &bare[4..], &[0, 0]].concat(),
+            3 => [&bare[..4], &[0, 0], &bare[4..], &[1, 7]].concat(),
+            4 => [&bare[..4], &[0, 0], &bare[4..]].concat(),
+            5 => [&bare[..4], &[9], &bare[5..14]].concat(),
+            _ => whole,
+        }
+    }
+
     /// A plain APDU, or a secured one that nobody with keys has made.
     fn plain(&mut self) -> Vec<u8> {
         let select = [
@@ -159,7 +199,7 @@ impl Chaos {
             object(0x81, &[3; 16]),
         ];
         let mut apdu = match self.0.below(16) {
-            0..3 => select,
+            0..3 => self.select(select),
             3 => short([0, 0x86, 1, 1], &object(0x7C, &c1), true),
             4 => short([0, 0x86, 1, 2], &exchange, true),
             5 => short([0, 0x2A, 0, 0xBE], papers::links()[0].encoded(), false),
@@ -171,7 +211,14 @@ impl Chaos {
             7 => short([0, 0x46, 0x80, 0], &order.concat(), true),
             8 => short([0, 0x24, 1, 0x81], papers::FIRST_PIN.as_bytes(), false),
             9 => short([0, 0x44, 0, 0], &[], false),
-            10 => short([0, 0xDA, 0x7F, 0x21], papers::links()[1].encoded(), false),
+            10 => {
+                let paper = self.paper();
+                let header = [0, 0xDA, 0x7F, 0x21];
+                match u16::try_from(paper.len()).unwrap() {
+                    0..256 => short(header, &paper, false),
+                    length => [&header[..], &[0], &length.to_be_bytes(), &paper].concat(),
+                }
+            }
             11 => short([0, 0xC0, 0, 0], &[], true),
             12 => short([0x0C, 0x20, 0, 0x81], &object(0x8E, &[9; 16]), true),
             13 => short([0x1C, 0xDA, 1, 2], &[9; 30], false),

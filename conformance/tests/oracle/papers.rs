@@ -44,7 +44,8 @@ impl Under {
     }
 }
 
-fn key(root: u8) -> PrivateKey {
+/// The key of a root.
+pub fn key(root: u8) -> PrivateKey {
     PrivateKey::from_scalar(&[root; 32]).unwrap()
 }
 
@@ -53,7 +54,8 @@ pub fn root_name(root: u8) -> Name {
     name(&format!("ZZTALLYROOT0000{root}"))
 }
 
-fn certify(issuer: u8, holder: Name, role: Role, key_: PublicKey, until: Date) -> Certificate {
+/// A certificate by this root.
+pub fn certify(issuer: u8, holder: Name, role: Role, key_: PublicKey, until: Date) -> Certificate {
     let fields = CertificateFields {
         issuer: root_name(issuer),
         holder,

@@ -43,6 +43,8 @@ pub struct Visit {
     pub list: Option<StatusList>,
     /// What goes wrong, and at which APDU.
     pub incident: Option<(usize, Incident)>,
+    /// Which write of the card fails, counted from 0, and whether it is done all the same.
+    pub storage: Option<(usize, bool)>,
     /// Whether the reader takes extended length.
     pub extended: bool,
     /// What is done in the session.
@@ -161,6 +163,9 @@ impl Writer {
             (self.below(16), incident)
         });
         let list = self.now_and_then(8).then(|| self.list());
+        let storage = self
+            .now_and_then(6)
+            .then(|| (self.below(8), self.now_and_then(2)));
         let talks = (0..self.below(10)).map(|_| self.talk()).collect();
         Visit {
             desk: self.below(self.desks.len()),
@@ -169,6 +174,7 @@ impl Writer {
             answers: (0..3).map(|_| self.said()).collect(),
             list,
             incident,
+            storage,
             extended: !self.now_and_then(4),
             talks,
         }
