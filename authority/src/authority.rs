@@ -12,7 +12,7 @@ use crate::order::{self, Challenge, Order};
 use crate::roots::Roots;
 use crate::status::{self, RevocationRefused, Scope};
 use crate::store::{Needs, Store, StoreError};
-use crate::tree::{Hash, SignedTreeHead, TreeHead};
+use crate::tree::{self, Hash, MemoryNodes, Receipt, SignedTreeHead, TreeHead};
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
 
@@ -22,6 +22,10 @@ pub struct Authority {
     pub(crate) roots: Roots,
     /// What became of the last head that had to be signed.
     signed: Option<Result<(), String>>,
+    /// The head that the last step signed, and the end of its tree.
+    proof: Option<(SignedTreeHead, MemoryNodes)>,
+    /// The newest root's name, as the last step found it.
+    issuer: Name,
 }
 
 impl Authority {
@@ -31,11 +35,12 @@ impl Authority {
     /// [`StoreError::Absent`] in an empty store; otherwise what the store says.
     pub fn new(mut store: Box<dyn Store>) -> Result<Self, StoreError> {
         let roots = store.roots()?;
-        let signed = None;
         Ok(Self {
             store,
+            issuer: roots.newest().name(),
             roots,
-            signed,
+            signed: None,
+            proof: None,
         })
     }
 
@@ -61,6 +66,7 @@ impl Authority {
         let mut needs = Needs::default();
         tasks.iter().for_each(|task| task.needs(&mut needs));
         let mut book = self.store.begin(&needs)?;
+        self.issuer = book.roots.newest().name();
         let mut results = Vec::with_capacity(tasks.len());
         for task in tasks {
             results.push(refuse_behind(&book, now).and_then(|()| {
@@ -104,17 +110,15 @@ impl Authority {
 
     /// Makes durable what a book has gained, with a head over it.
     fn finish(&mut self, book: Book, key: Option<&mut dyn Signer>) -> Result<(), StoreError> {
+        self.proof = None;
         if book.gained.lines.is_empty() {
             self.store.abandon();
             return Ok(());
         }
-        let root = self
-            .store
-            .append(&book)
-            .inspect_err(|_| self.store.abandon());
-        let root = root?;
+        let appended = self.store.append(&book);
+        let appended = appended.inspect_err(|_| self.store.abandon())?;
         // A head that cannot be signed now is signed with the next lines.
-        let head = match key.map(|key| head_over(&book, root, key)) {
+        let head = match key.map(|key| head_over(&book, appended.root, key)) {
             None => None,
             Some(Ok(head)) => {
                 self.signed = Some(Ok(()));
@@ -125,7 +129,27 @@ impl Authority {
                 None
             }
         };
-        self.store.commit(book, head.as_ref())
+        self.store.commit(book, head.as_ref())?;
+        self.proof = head.map(|head| (head, appended.nodes));
+        Ok(())
+    }
+
+    /// The receipt of a line of the last step, without reading anything; `None` for another line, or when no head was signed.
+    pub(crate) fn fresh_receipt(&self, line: &Line) -> Option<Receipt> {
+        let (head, nodes) = self.proof.as_ref()?;
+        let index = line.sequence.checked_sub(1)?;
+        let path = tree::inclusion(index, head.head.size, nodes).ok()?;
+        Some(Receipt {
+            head: head.clone(),
+            index,
+            entry: line.text.clone(),
+            path,
+        })
+    }
+
+    /// The newest root's name, as the last step found it behind the store's lock.
+    pub(crate) fn issuer(&self) -> Name {
+        self.issuer
     }
 
     /// Plans a certificate and draws the nonce for its request. The challenge is in the ledger when this returns.

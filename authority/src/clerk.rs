@@ -10,6 +10,8 @@ use crate::job::Task;
 use crate::ledger::Line;
 use crate::moment::Moment;
 use crate::store::StoreError;
+use crate::tree::Receipt;
+use apdu::certificate::Name;
 use apdu::crypto::Entropy;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,9 +53,20 @@ pub trait Machine: Send {
     fn entropy(&mut self) -> &mut dyn Entropy;
 }
 
+/// What came of a task.
+#[derive(Debug, Clone)]
+pub struct Made {
+    /// Its line, which is durable.
+    pub line: Line,
+    /// The receipt of a new line, if a head was signed over it at once.
+    pub receipt: Option<Receipt>,
+    /// The newest root when the line was made or found.
+    pub issuer: Name,
+}
+
 struct Asked {
     task: Task,
-    answer: SyncSender<Result<Line, ClerkError>>,
+    answer: SyncSender<Result<Made, ClerkError>>,
 }
 
 /// A thread that owns the authority's key and its way to the store. Dropping it ends the thread, when all who wait have their answers.
@@ -95,6 +108,14 @@ impl Clerk {
     /// # Errors
     /// [`ClerkError`]: nothing was done, except as said at [`ClerkError::Store`].
     pub fn ask(&self, task: Task) -> Result<Line, ClerkError> {
+        self.make(task).map(|made| made.line)
+    }
+
+    /// The same, with what the step knows besides: nobody has to read it again.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub fn make(&self, task: Task) -> Result<Made, ClerkError> {
         let (answer, answered) = sync_channel(1);
         let ask = self.ask.as_ref().ok_or(ClerkError::Stopping)?;
         ask.try_send(Asked { task, answer })
@@ -192,7 +213,12 @@ fn work(
                     note(key_trouble, Some(trouble));
                 }
                 for (answer, result) in answers.iter().zip(results) {
-                    let _ = answer.send(result.map_err(Into::into)); // whoever asked may have gone
+                    let made = result.map(|line| Made {
+                        receipt: authority.fresh_receipt(&line),
+                        issuer: authority.issuer(),
+                        line,
+                    });
+                    let _ = answer.send(made.map_err(Into::into)); // whoever asked may have gone
                 }
             }
             Err(error) => {

@@ -68,6 +68,34 @@ fn issue(request: &Request) -> Job {
     }))
 }
 
+/// What the service sends with a certificate is not read again: it must be what would be read.
+#[test]
+fn a_new_certificate_comes_with_the_receipt_that_the_store_would_give() {
+    let bench = Bench::new();
+    let clerk = clerk(&bench, 1 << 33);
+    for round in 0..9 {
+        let ordered = clerk.make(task("LINE1", &format!("order {round}"), next("ZZCARD")));
+        let ordered = ordered.unwrap();
+        assert_eq!(ordered.issuer, name("ZZTALLYROOT00001"));
+        let key = PrivateKey::generate(&mut Tape((1 << 34) + round * 8)).unwrap();
+        let job = issue(&answer(&ordered.line, &key));
+        let made = clerk
+            .make(task("LINE1", &format!("issue {round}"), job.clone()))
+            .unwrap();
+        let mut reader = open(&bench);
+        let receipt = reader.receipt_of(made.line.sequence).unwrap();
+        receipt.verify(&reader.root().claims().key).unwrap();
+        assert_eq!(made.receipt, Some(receipt));
+        let again = clerk.make(task("LINE1", &format!("issue {round}"), job));
+        let again = again.unwrap();
+        assert_eq!(
+            (again.line, again.receipt),
+            (made.line, None),
+            "an old line"
+        );
+    }
+}
+
 #[test]
 fn many_stations_that_repeat_themselves_get_each_certificate_once() {
     let bench = Bench::new();

@@ -79,7 +79,7 @@ impl LedgerDesk {
     fn issued_in(&self, line: u64) -> Result<Issued, DeskError> {
         let text = self.reader().lines(line, 1)?.pop().unwrap_or_default();
         let line = Line::read(&text).map_err(|fault| DeskError::Internal(fault.to_string()))?;
-        self.issued(&line)
+        self.issued(&line, None)
     }
 
     pub(super) fn outcome_for(&self, client: &str, id: &str) -> Result<Outcome, DeskError> {
@@ -117,7 +117,7 @@ impl LedgerDesk {
     pub(super) fn say_yes(&self, key: &IdempotencyKey, id: &str) -> Result<Issued, DeskError> {
         let request = number(id)?;
         match self.try_ask(key, Job::Approve(request)) {
-            Ok(line) => self.issued(&line),
+            Ok(made) => self.issued(&made.line, made.receipt),
             Err(ClerkError::Task(AuthorityError::Approval(ApprovalRefused::Decided(_)))) => {
                 match self.asked(request)?.verdict {
                     Some(Verdict::Approved(line)) => self.issued_in(line), // the same word again

@@ -6,11 +6,12 @@ use super::desk::{
     Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
 };
 use super::pool::{Lent, Pool};
-use crate::clerk::{Clerk, ClerkError, Machine};
+use crate::clerk::{Clerk, ClerkError, Machine, Made};
 use crate::custody::{Awaited, CustodyError, Signer};
 use crate::job::{Job, Task};
 use crate::ledger::{Event, Line};
 use crate::store::{StoreError, Token};
+use crate::tree::Receipt;
 use crate::{
     Application, ApprovalRefused, Authority, AuthorityError, Challenge, Holder, Moment,
     NotProvable, Order, RevocationRefused, Root, Scope,
@@ -106,11 +107,11 @@ impl LedgerDesk {
     }
 
     /// Has a task done for a client, once.
-    fn ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, DeskError> {
+    fn ask(&self, key: &IdempotencyKey, job: Job) -> Result<Made, DeskError> {
         Ok(self.try_ask(key, job)?)
     }
 
-    pub(super) fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Line, ClerkError> {
+    pub(super) fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Made, ClerkError> {
         let task = Task {
             job,
             by: Some(key.client().into()),
@@ -119,7 +120,7 @@ impl LedgerDesk {
                 word: key.key().into(),
             }),
         };
-        let done = self.clerk.ask(task);
+        let done = self.clerk.make(task);
         match &done {
             Ok(_) => self.unwritable.store(false, SeqCst),
             Err(ClerkError::Store(_)) => self.unwritable.store(true, SeqCst),
@@ -147,19 +148,31 @@ impl LedgerDesk {
         }
     }
 
-    pub(super) fn issued(&self, line: &Line) -> Result<Issued, DeskError> {
+    /// The certificate of a line with its receipt: the step's own, or read, for a line of before.
+    pub(super) fn issued(
+        &self,
+        line: &Line,
+        receipt: Option<Receipt>,
+    ) -> Result<Issued, DeskError> {
         let Event::Issued { certificate, .. } = &line.event else {
             return Err(DeskError::Conflict);
         };
-        let receipt = match self.reader().receipt_of(line.sequence) {
-            Ok(receipt) => json(serde_json::to_value(receipt))?,
-            Err(AuthorityError::NotProvable(_)) => Value::Null, // the key was lost between certificate and head
-            Err(error) => return Err(error.into()),
+        let receipt = match receipt {
+            Some(receipt) => json(serde_json::to_value(receipt))?,
+            None => self.read_receipt(line.sequence)?,
         };
         Ok(Issued {
             certificate: certificate.clone(),
             receipt,
         })
+    }
+
+    fn read_receipt(&self, line: u64) -> Result<Value, DeskError> {
+        match self.reader().receipt_of(line) {
+            Ok(receipt) => json(serde_json::to_value(receipt)),
+            Err(AuthorityError::NotProvable(_)) => Ok(Value::Null), // the key was lost between certificate and head
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
@@ -247,10 +260,9 @@ impl Desk for LedgerDesk {
     }
 
     fn order(&self, key: &IdempotencyKey, order: Order) -> Result<Challenge, DeskError> {
-        let line = self.ask(key, Job::Order(order))?;
-        // Whichever root is in force now: a request under an earlier one would be refused.
-        let issuer = self.reader().look_again()?.newest().name();
-        Challenge::of(&line, issuer).ok_or(DeskError::Conflict)
+        // Under whichever root is in force now: a request under an earlier one would be refused.
+        let made = self.ask(key, Job::Order(order))?;
+        Challenge::of(&made.line, made.issuer).ok_or(DeskError::Conflict)
     }
 
     fn request(
@@ -274,10 +286,13 @@ impl Desk for LedgerDesk {
                 lifetime,
             },
         };
-        let line = self.ask(key, job)?;
-        match line.event {
-            Event::Requested { .. } => self.outcome(&self.asked(line.sequence)?),
-            _ => Ok(Outcome::Issued(Box::new(self.issued(&line)?))),
+        let made = self.ask(key, job)?;
+        match made.line.event {
+            Event::Requested { .. } => self.outcome(&self.asked(made.line.sequence)?),
+            _ => {
+                let issued = self.issued(&made.line, made.receipt)?;
+                Ok(Outcome::Issued(Box::new(issued)))
+            }
         }
     }
 
@@ -331,7 +346,7 @@ impl Desk for LedgerDesk {
     }
 
     fn publish(&self, key: &IdempotencyKey, scope: Scope) -> Result<StatusList, DeskError> {
-        match self.ask(key, Job::Publish(scope))?.event {
+        match self.ask(key, Job::Publish(scope))?.line.event {
             Event::List { list, .. } => Ok(list),
             _ => Err(DeskError::Conflict),
         }

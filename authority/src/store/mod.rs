@@ -122,6 +122,15 @@ pub struct Needs {
     pub tokens: BTreeSet<Token>,
 }
 
+/// The tree after lines were appended.
+#[derive(Debug, Clone)]
+pub struct Appended {
+    /// Its root.
+    pub root: Hash,
+    /// What it ended with before, and what is new: enough to prove that the new lines are in it.
+    pub nodes: MemoryNodes,
+}
+
 /// A durable ledger with its records, and the clients of its service.
 pub trait Store: Clients + Send {
     /// Makes an authority in an empty store, with the head over its first line.
@@ -159,11 +168,11 @@ pub trait Store: Clients + Send {
     /// When another process keeps the lock, or the medium fails.
     fn begin(&mut self, needs: &Needs) -> Result<Book, StoreError>;
 
-    /// Writes the lines that the book has gained, not yet for good; gives the root of the tree over all lines.
+    /// Writes the lines that the book has gained, not yet for good; gives the tree over all lines, as far as the change knows it.
     ///
     /// # Errors
     /// When the medium fails; the change is to be abandoned then.
-    fn append(&mut self, book: &Book) -> Result<Hash, StoreError>;
+    fn append(&mut self, book: &Book) -> Result<Appended, StoreError>;
 
     /// Ends a change: what was appended, and the records of the book, become durable, all of it or nothing.
     ///

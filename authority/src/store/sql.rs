@@ -4,12 +4,12 @@ use super::batch::{Batch, Found, Places, Query};
 use super::load::{LAST_LIST, LAST_RESTORATION, ROOTS, node, restored, status_list};
 use super::row::{ASKED, HOLDER, ROOT, Row, Value};
 use super::schema::{COPYING, STEPS, VERSION};
-use super::{Expected, Needs, Store, StoreError};
+use super::{Appended, Expected, Needs, Store, StoreError};
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
 use crate::ledger::Line;
 use crate::roots::{Root, Roots};
-use crate::tree::{Hash, MemoryNodes, Nodes as _, SignedTreeHead};
+use crate::tree::{MemoryNodes, Nodes as _, SignedTreeHead};
 use apdu::certificate::{Certificate, Name, Role, StatusList};
 
 /// In what the databases differ.
@@ -164,7 +164,7 @@ impl<S: Sql> Store for SqlStore<S> {
         self.load(needs).inspect_err(|_| self.end())
     }
 
-    fn append(&mut self, book: &Book) -> Result<Hash, StoreError> {
+    fn append(&mut self, book: &Book) -> Result<Appended, StoreError> {
         self.write_lines(book.size, &book.gained.lines)
     }
 

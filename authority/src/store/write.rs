@@ -1,19 +1,23 @@
 //! What a change adds, written: lines and the nodes they complete, then the records, the head, and the ledger's new end.
 
-use super::StoreError;
 use super::batch::Batch;
 use super::records;
 use super::row::{CHALLENGE, ROOT, Value};
 use super::sql::{Sql, SqlStore};
+use super::{Appended, StoreError};
 use crate::book::Book;
 use crate::leap::Restoration;
 use crate::ledger::Line;
 use crate::roots::Root;
-use crate::tree::{self, Hash, MemoryNodes, Node, SignedTreeHead};
+use crate::tree::{self, MemoryNodes, Node, SignedTreeHead};
 
 impl<S: Sql> SqlStore<S> {
-    /// Writes the lines and the nodes of the tree that they complete; gives the root over all.
-    pub(super) fn write_lines(&mut self, before: u64, lines: &[Line]) -> Result<Hash, StoreError> {
+    /// Writes the lines and the nodes of the tree that they complete; gives the tree over all.
+    pub(super) fn write_lines(
+        &mut self,
+        before: u64,
+        lines: &[Line],
+    ) -> Result<Appended, StoreError> {
         let known = self.frontier.take();
         let known = known.filter(|(size, _)| *size == before);
         let mut nodes = known.map(|(_, nodes)| nodes).unwrap_or_default();
@@ -34,7 +38,8 @@ impl<S: Sql> SqlStore<S> {
         let rows: Vec<Value> = grown.rows().flat_map(row).collect();
         self.insert("nodes (level, place, hash)", 3, &rows, "")?;
         nodes.extend(grown.rows());
-        tree::root(size, &nodes).map_err(|_| self.damaged("the tree"))
+        let root = tree::root(size, &nodes).map_err(|_| self.damaged("the tree"))?;
+        Ok(Appended { root, nodes })
     }
 
     pub(super) fn write_roots(&mut self, roots: &[Root]) -> Result<(), StoreError> {
