@@ -3,7 +3,6 @@
 use crate::authority::{Authority, head_over};
 use crate::custody::Signer;
 use crate::error::AuthorityError;
-use crate::moment::Moment;
 use crate::status::RevocationRefused;
 use crate::store::{Needs, StoreError, StoredNodes};
 use crate::tree::{self, ConsistencyProof, Receipt, SignedTreeHead};
@@ -103,17 +102,16 @@ impl Authority {
     ///
     /// # Errors
     /// Key, store or clock.
-    pub fn sign_head(
-        &mut self,
-        key: &mut dyn Signer,
-        now: Moment,
-    ) -> Result<SignedTreeHead, AuthorityError> {
+    pub fn sign_head(&mut self, key: &mut dyn Signer) -> Result<SignedTreeHead, AuthorityError> {
         let size = self.store.size()?;
         if let Some(head) = self.store.head(size)? {
             return Ok(head);
         }
         let book = self.store.begin(&Needs::default())?;
-        let signed = self.root_of(&book, key, now);
+        let signed = self
+            .root_at(book.lines())
+            .map_err(AuthorityError::from)
+            .and_then(|root| head_over(&book, root, key));
         match signed {
             Ok(head) => {
                 self.store.commit(book, Some(&head))?;
@@ -124,17 +122,6 @@ impl Authority {
                 Err(error)
             }
         }
-    }
-
-    fn root_of(
-        &mut self,
-        book: &crate::book::Book,
-        key: &mut dyn Signer,
-        now: Moment,
-    ) -> Result<SignedTreeHead, AuthorityError> {
-        crate::authority::refuse_behind(book, now)?;
-        let root = self.root_at(book.lines())?;
-        head_over(book, root, key)
     }
 
     /// The newest head, if it is over at least `size` lines.

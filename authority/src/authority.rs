@@ -2,6 +2,7 @@
 
 use crate::approval::Asked;
 use crate::book::{Book, Holder};
+use crate::clock::{ClockRule, Waits};
 use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::issue::{self, Application};
@@ -26,6 +27,8 @@ pub struct Authority {
     proof: Option<(SignedTreeHead, MemoryNodes)>,
     /// The newest root's name, as the last step found it.
     issuer: Name,
+    /// Which clock is believed.
+    pub(crate) clock: ClockRule,
 }
 
 impl Authority {
@@ -41,6 +44,7 @@ impl Authority {
             roots,
             signed: None,
             proof: None,
+            clock: ClockRule::any(),
         })
     }
 
@@ -69,27 +73,40 @@ impl Authority {
         self.issuer = book.roots.newest().name();
         let mut results = Vec::with_capacity(tasks.len());
         for task in tasks {
-            results.push(refuse_behind(&book, now).and_then(|()| {
+            let time = self.clock.time(&book, now, task.job.waits());
+            results.push(time.and_then(|time| {
                 let key = key.as_mut().map(|key| &mut **key as &mut dyn Signer);
-                task.run(&mut book, key, entropy, now)
+                task.run(&mut book, key, entropy, time)
             }));
         }
         self.finish(book, key)?;
         Ok(results)
     }
 
-    /// One change of the ledger. If `work` fails, nothing of it stays.
+    /// One change of the ledger, which is given the time of its lines. If `work` fails, nothing of it stays.
     pub(crate) fn step<T>(
         &mut self,
         needs: &Needs,
+        key: Option<&mut dyn Signer>,
+        (now, waits): (Moment, Waits),
+        work: impl FnOnce(&mut Book, Option<&mut dyn Signer>, Moment) -> Result<T, AuthorityError>,
+    ) -> Result<T, AuthorityError> {
+        let rule = self.clock;
+        self.step_at(needs, key, |book| rule.time(book, now, waits), work)
+    }
+
+    /// The same at a time of the caller's.
+    pub(crate) fn step_at<T>(
+        &mut self,
+        needs: &Needs,
         mut key: Option<&mut dyn Signer>,
-        now: Moment,
-        work: impl FnOnce(&mut Book, Option<&mut dyn Signer>) -> Result<T, AuthorityError>,
+        time: impl FnOnce(&Book) -> Result<Moment, AuthorityError>,
+        work: impl FnOnce(&mut Book, Option<&mut dyn Signer>, Moment) -> Result<T, AuthorityError>,
     ) -> Result<T, AuthorityError> {
         let mut book = self.store.begin(needs)?;
-        let done = refuse_behind(&book, now).and_then(|()| {
+        let done = time(&book).and_then(|time| {
             let key = key.as_mut().map(|key| &mut **key as &mut dyn Signer);
-            work(&mut book, key)
+            work(&mut book, key, time)
         });
         match done {
             Ok(done) => {
@@ -164,7 +181,7 @@ impl Authority {
     ) -> Result<Challenge, AuthorityError> {
         let mut needs = Needs::default();
         order.needs(&mut needs);
-        self.step(&needs, None, now, |book, _| {
+        self.step(&needs, None, (now, Waits::ForTheClock), |book, _, now| {
             let made = order::challenge(book, order, entropy.nonce()?, None, now)?;
             Ok(made.0)
         })
@@ -189,11 +206,16 @@ impl Authority {
         };
         let mut needs = Needs::default();
         application.needs(&mut needs);
-        self.step(&needs, Some(key), now, |book, key| {
-            let key = key.ok_or(AuthorityError::KeyNeeded)?;
-            let made = issue::certificate(book, key, &application, None, now)?;
-            Ok(made.0)
-        })
+        self.step(
+            &needs,
+            Some(key),
+            (now, Waits::ForTheClock),
+            |book, key, now| {
+                let key = key.ok_or(AuthorityError::KeyNeeded)?;
+                let made = issue::certificate(book, key, &application, None, now)?;
+                Ok(made.0)
+            },
+        )
     }
 
     /// Notes that a holder has stored its certificate.
@@ -204,7 +226,7 @@ impl Authority {
         let job = Job::Deliver(*holder);
         let mut needs = Needs::default();
         job.needs(&mut needs);
-        self.step(&needs, None, now, |book, _| {
+        self.step(&needs, None, (now, Waits::Never), |book, _, now| {
             job::deliver(book, holder, None, now).map(drop)
         })
     }
@@ -221,7 +243,7 @@ impl Authority {
     ) -> Result<(), AuthorityError> {
         let mut needs = Needs::default();
         needs.names.insert(*holder);
-        self.step(&needs, None, now, |book, _| {
+        self.step(&needs, None, (now, Waits::Never), |book, _, now| {
             status::revoke(book, holder, reason, None, now).map(drop)
         })
     }
@@ -236,11 +258,16 @@ impl Authority {
         scope: Scope,
         now: Moment,
     ) -> Result<StatusList, AuthorityError> {
-        self.step(&Needs::default(), Some(key), now, |book, key| {
-            let key = key.ok_or(AuthorityError::KeyNeeded)?;
-            let made = status::publish(book, key, scope, None, now)?;
-            Ok(made.0)
-        })
+        self.step(
+            &Needs::default(),
+            Some(key),
+            (now, Waits::Never),
+            |book, key, now| {
+                let key = key.ok_or(AuthorityError::KeyNeeded)?;
+                let made = status::publish(book, key, scope, None, now)?;
+                Ok(made.0)
+            },
+        )
     }
 
     /// Signs the next status list with an earlier root's key, for terminals and cards that know no later root. Publish one of the newest
@@ -253,10 +280,15 @@ impl Authority {
         earlier: &mut dyn Signer,
         now: Moment,
     ) -> Result<StatusList, AuthorityError> {
-        self.step(&Needs::default(), Some(earlier), now, |book, key| {
-            let key = key.ok_or(AuthorityError::KeyNeeded)?;
-            Ok(status::publish_under(book, key, now)?.0)
-        })
+        self.step(
+            &Needs::default(),
+            Some(earlier),
+            (now, Waits::Never),
+            |book, key, now| {
+                let key = key.ok_or(AuthorityError::KeyNeeded)?;
+                Ok(status::publish_under(book, key, now)?.0)
+            },
+        )
     }
 
     /// The certificate of the newest root, as of the opening or of the last [`look_again`](Self::look_again).
@@ -355,14 +387,6 @@ impl Authority {
     /// The newest status list.
     pub fn status_list(&mut self) -> Result<Option<StatusList>, StoreError> {
         self.store.status_list()
-    }
-}
-
-pub(crate) fn refuse_behind(book: &Book, now: Moment) -> Result<(), AuthorityError> {
-    let last = Moment::from_unix_seconds(book.last_time);
-    match last.is_some_and(|last| now.day() < last.day()) {
-        true => Err(AuthorityError::ClockBehind),
-        false => Ok(()),
     }
 }
 

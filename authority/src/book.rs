@@ -6,6 +6,7 @@ use crate::error::AuthorityError;
 use crate::leap::Restoration;
 use crate::ledger::{Event, Fault, Line, Replaced};
 use crate::roots::{Root, Roots, links};
+use crate::status::is_reason;
 use crate::store::{Done, Token};
 use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
 use planted::planted;
@@ -185,7 +186,10 @@ impl Book {
         by: Option<String>,
         event: Event,
     ) -> Result<Line, Fault> {
-        let time = time.max(self.last_time); // seconds may step back a little, the ledger does not
+        let time = match event {
+            Event::Clock { .. } => time,   // what it is for
+            _ => time.max(self.last_time), // seconds may step back a little, the ledger does not
+        };
         let line = Line::write(self.lines() + 1, time, by, event)?;
         self.enter(&line)?;
         Ok(line)
@@ -196,7 +200,7 @@ impl Book {
         if line.sequence != self.lines() + 1 {
             return Err(Fault::Place);
         }
-        if line.time < self.last_time {
+        if line.time < self.last_time && !matches!(line.event, Event::Clock { .. }) {
             return Err(Fault::Time);
         }
         self.apply(line).map_err(Fault::Contradiction)?;
@@ -316,6 +320,10 @@ impl Book {
             } => self.enter_list(*sequence, *min_epoch, list),
             Event::Restored { size, leap } => self.enter_restoration(*size, *leap),
             Event::Void {} => Ok(()),
+            Event::Clock { reason } => match is_reason(reason) {
+                true => Ok(()),
+                false => Err("a word about the clock needs a reason"),
+            },
         }
     }
 

@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::tree::Receipt;
 use apdu::certificate::Name;
 use apdu::crypto::Entropy;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -22,6 +22,10 @@ use std::time::{Duration, Instant};
 const BATCH: usize = 64;
 /// A step waits for more tasks at most this part of the time that the last one took.
 const PATIENCE: u32 = 4;
+/// How often the clock is looked at while nothing is to be done.
+const CLOCK_WATCH: Duration = Duration::from_secs(30);
+/// 2000-01-01 in Unix seconds: the first time that a line can have.
+const YEAR_2000: u64 = 946_684_800;
 /// Most tasks that wait.
 const QUEUE: usize = 1_024;
 
@@ -74,6 +78,8 @@ pub struct Clerk {
     ask: Option<SyncSender<Asked>>,
     /// What was wrong with the key when it last had to sign.
     key_trouble: Arc<Mutex<Option<String>>>,
+    /// What was wrong with the clock when it was last looked at.
+    clock_trouble: Arc<Mutex<Option<String>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -82,11 +88,15 @@ impl Clerk {
     pub fn start(authority: Authority, key: Box<dyn Signer>, machine: Box<dyn Machine>) -> Self {
         let (ask, asked) = sync_channel(QUEUE);
         let key_trouble = Arc::new(Mutex::new(None));
-        let trouble = Arc::clone(&key_trouble);
-        let thread = thread::spawn(move || work(authority, key, machine, &asked, &trouble));
+        let clock_trouble = Arc::new(Mutex::new(None));
+        let troubles = (Arc::clone(&key_trouble), Arc::clone(&clock_trouble));
+        let thread = thread::spawn(move || {
+            work(authority, key, machine, &asked, &troubles.0, &troubles.1);
+        });
         Self {
             ask: Some(ask),
             key_trouble,
+            clock_trouble,
             thread: Some(thread),
         }
     }
@@ -94,6 +104,12 @@ impl Clerk {
     /// What was wrong with the key when it last had to sign. It signs a head with every step, so this is never old news for long.
     pub fn key_trouble(&self) -> Option<String> {
         let trouble = self.key_trouble.lock();
+        trouble.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was wrong with the clock when it was last looked at: at the start, and every half minute.
+    pub fn clock_trouble(&self) -> Option<String> {
+        let trouble = self.clock_trouble.lock();
         trouble.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -185,16 +201,28 @@ fn work(
     mut machine: Box<dyn Machine>,
     asked: &Receiver<Asked>,
     key_trouble: &Mutex<Option<String>>,
+    clock_trouble: &Mutex<Option<String>>,
 ) {
     let mut usual = Usual::default();
-    while let Ok(first) = asked.recv() {
+    let mut watched: Option<Instant> = None;
+    loop {
+        if watched.is_none_or(|watched| watched.elapsed() >= CLOCK_WATCH) {
+            watch_clock(&mut authority, machine.as_mut(), clock_trouble);
+            watched = Some(Instant::now());
+        }
+        let first = match asked.recv_timeout(CLOCK_WATCH) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let batch = gather(first, asked, &usual);
         let (size, begun) = (batch.len(), Instant::now());
         let (tasks, answers): (Vec<_>, Vec<_>) = batch
             .into_iter()
             .map(|asked| (asked.task, asked.answer))
             .unzip();
-        let results = match machine.now() {
+        // What does not wait for the clock goes on with one that is no clock: that is one which is far behind.
+        let results = match machine.now().or(Moment::from_unix_seconds(YEAR_2000)) {
             None => Err(ClerkError::Clock),
             Some(now) => authority
                 .run(&tasks, Some(key.as_mut()), machine.entropy(), now)
@@ -227,6 +255,20 @@ fn work(
                 }
             }
         }
+    }
+}
+
+/// Takes note of the time, or of what is wrong with it. A store that does not answer says so at the next task.
+fn watch_clock(
+    authority: &mut Authority,
+    machine: &mut dyn Machine,
+    clock_trouble: &Mutex<Option<String>>,
+) {
+    let Some(now) = machine.now() else {
+        return note(clock_trouble, Some(ClerkError::Clock.to_string()));
+    };
+    if let Ok(trouble) = authority.watch_clock(now) {
+        note(clock_trouble, trouble.map(|trouble| trouble.to_string()));
     }
 }
 

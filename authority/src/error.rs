@@ -29,8 +29,25 @@ pub enum AuthorityError {
     #[error(transparent)]
     NotProvable(#[from] NotProvable),
     /// The clock is behind the ledger.
-    #[error("the clock is wrong: it is behind the last line of the ledger")]
-    ClockBehind,
+    #[error(
+        "the clock is {seconds} seconds behind line {line}, the last one of the ledger: one of the two is wrong; set the clock, or, if it is right, run `authority clock confirm` on the authority's machine"
+    )]
+    ClockBehind {
+        /// By how much.
+        seconds: u64,
+        /// The number of the last line.
+        line: u64,
+    },
+    /// The clock is far ahead of the ledger.
+    #[error(
+        "the clock is {seconds} seconds ahead of line {line}, the last one of the ledger: set it, or, if it is right, run `authority clock confirm` on the authority's machine"
+    )]
+    ClockAhead {
+        /// By how much.
+        seconds: u64,
+        /// The number of the last line.
+        line: u64,
+    },
     /// The authority's key is needed and was not given.
     #[error("this needs the authority's key")]
     KeyNeeded,

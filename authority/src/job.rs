@@ -2,6 +2,7 @@
 
 use crate::approval;
 use crate::book::Book;
+use crate::clock::Waits;
 use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::issue::{self, Application};
@@ -100,6 +101,18 @@ impl Job {
             }
             Self::Publish(Scope::Revoked) => sha256(&[b"publish"]),
             Self::Publish(Scope::Everything) => sha256(&[b"cut off all"]),
+        }
+    }
+
+    /// Whether it waits for a clock that can be believed.
+    pub(crate) fn waits(&self) -> Waits {
+        match self {
+            Self::Order(_) | Self::Issue(_) | Self::Ask { .. } | Self::Approve(_) => {
+                Waits::ForTheClock
+            }
+            Self::Refuse { .. } | Self::Deliver(_) | Self::Revoke { .. } | Self::Publish(_) => {
+                Waits::Never
+            }
         }
     }
 

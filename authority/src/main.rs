@@ -103,6 +103,17 @@ fn command() -> Command {
                 .about("Copy the store, wherever it is, to one new file; `certify ca restore` takes it")
                 .arg(text("out", "The new file").value_name("FILE").value_parser(value_parser!(PathBuf))),
         )
+        .subcommand(
+            Command::new("clock")
+                .about("Look at the ledger's time, and say that this computer's clock is right")
+                .subcommand_required(true)
+                .subcommand(Command::new("show").about("Compare the clock with the last line of the ledger"))
+                .subcommand(
+                    Command::new("confirm")
+                        .about("Write into the ledger that the clock is right: its time goes on from now, also if it goes back")
+                        .arg(text("reason", "Why, in one line")),
+                ),
+        )
         .subcommand(Command::new("forget-tls-ca").about(
             "Let the next instance that starts bring its own TLS CA; all clients have to be enrolled again",
         ))
@@ -136,6 +147,11 @@ fn run(matches: &ArgMatches) -> Result<(), Failure> {
         "move" => relocate(&config),
         "rollover" => roll_over(&config, inner),
         "backup" => back_up(&config, inner),
+        "clock" => clock(
+            &config,
+            arguments.subcommand_name() == Some("confirm"),
+            inner,
+        ),
         "forget-tls-ca" => {
             open(&config)?.into_store().forget_tls_ca()?;
             result("The next instance that starts brings its TLS CA; enrol all clients again\n")?;
@@ -165,7 +181,7 @@ fn gather(matches: &ArgMatches) -> Result<Values, Failure> {
 
 fn serve(config: &Config) -> Result<(), Failure> {
     let log = Log::start(config.log);
-    let authority = open(config)?;
+    let authority = open(config)?.with_clock_limit(config.clock_ahead);
     let readers: Result<Vec<_>, Failure> = (0..READERS).map(|_| open(config)).collect();
     let readers = Pool::new(readers?);
     let public = authority.root().claims().key.clone();
@@ -273,6 +289,36 @@ fn roll_over(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
     note(format_args!(
         "authority: back up the folder, and keep the old key; other machines' folders need the new key's file"
     ));
+    Ok(())
+}
+
+/// The ledger's time beside the clock's; with `confirm`, an operator's word that the clock is right.
+fn clock(config: &Config, confirm: bool, arguments: &ArgMatches) -> Result<(), Failure> {
+    let mut authority = open(config)?.with_clock_limit(config.clock_ahead);
+    let clock = Moment::from_unix_seconds(now()).ok_or("this computer's clock is wrong")?;
+    let (line, time) = authority.last_line()?;
+    let day = |moment: Option<Moment>| moment.map_or("?".into(), |moment| moment.day().to_string());
+    result(format_args!(
+        "clock    {}  {}\nledger   {time}  {}  line {line}\n",
+        clock.unix_seconds(),
+        day(Some(clock)),
+        day(Moment::from_unix_seconds(time)),
+    ))?;
+    if confirm {
+        let reason = arguments.get_one::<String>("reason");
+        let reason = reason.map_or("", String::as_str);
+        let made = authority.confirm_clock(reason, None, clock)?;
+        result(format_args!(
+            "line {} says that the clock is right\n",
+            made.sequence
+        ))?;
+        return Ok(());
+    }
+    let trouble = authority.clock_trouble(clock)?;
+    let words = trouble.map_or("the clock is believed".into(), |trouble| {
+        trouble.to_string()
+    });
+    result(format_args!("{words}\n"))?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 
 use crate::authority::Authority;
 use crate::client::RollEdit;
+use crate::clock::Waits;
 use crate::custody::{Custody, create_private, create_private_copy};
 use crate::error::AuthorityError;
 use crate::folder::{ROOT_FILE, STORE_FILE, in_workshop, refuse_taken};
@@ -160,7 +161,7 @@ impl Authority {
     ) -> Result<(), AuthorityError> {
         let mut needs = Needs::default();
         needs.prefixes.extend(self.roots.prefixes());
-        self.step(&needs, Some(key), now, |book, _| {
+        self.step(&needs, Some(key), (now, Waits::Never), |book, _, now| {
             let size = book.lines();
             let time = now.unix_seconds();
             book.record(time, None, Event::Restored { size, leap })?;

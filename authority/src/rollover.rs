@@ -10,6 +10,7 @@
 
 use crate::authority::Authority;
 use crate::book::{Book, counted};
+use crate::clock::Waits;
 use crate::custody::{NewKey, Signer};
 use crate::error::AuthorityError;
 use crate::ledger::Event;
@@ -80,10 +81,15 @@ impl Authority {
         let mut next = next.make_next(folder, &wish.name, entropy)?;
         needs.points.insert(next.public_key().to_compressed());
         // The head over the line is the new root's, so the new key is the one that the step knows.
-        let root = self.step(&needs, Some(next.as_mut()), now, |book, next| {
-            let next = next.ok_or(AuthorityError::KeyNeeded)?;
-            record(book, old, next, wish, now)
-        })?;
+        let root = self.step(
+            &needs,
+            Some(next.as_mut()),
+            (now, Waits::ForTheClock),
+            |book, next, now| {
+                let next = next.ok_or(AuthorityError::KeyNeeded)?;
+                record(book, old, next, wish, now)
+            },
+        )?;
         self.roots.push(root.clone());
         Ok(root)
     }

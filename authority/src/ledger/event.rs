@@ -159,6 +159,11 @@ pub enum Event {
     },
     /// The place of a line that may be lost.
     Void {},
+    /// An operator said that the clock is right: the only line whose time may be before the line's before it.
+    Clock {
+        /// Why, in the operator's words.
+        reason: String,
+    },
 }
 
 #[expect(
@@ -185,6 +190,7 @@ impl Event {
             Self::List { .. } => "list",
             Self::Restored { .. } => "restored",
             Self::Void {} => "void",
+            Self::Clock { .. } => "clock",
         }
     }
 
@@ -199,7 +205,7 @@ impl Event {
             | Self::Issued { holder, .. }
             | Self::Delivered { holder }
             | Self::Revoked { holder, .. } => Some(*holder),
-            Self::List { .. } | Self::Restored { .. } | Self::Void {} => None,
+            Self::List { .. } | Self::Restored { .. } | Self::Void {} | Self::Clock { .. } => None,
         }
     }
 }

@@ -30,7 +30,7 @@ pub struct Setting {
 
 /// Every setting there is.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 19] = [
+pub const SETTINGS: [Setting; 20] = [
     Setting { key: "data", default: "", what: "Folder of the authority: ledger, key, TLS CA; unless told otherwise where `certify ca init` makes it" },
     Setting { key: "passphrase_file", default: "", what: "File with the passphrase of the authority's key, on its first line; mode 0600" },
     Setting { key: "store_file", default: "", what: "File with the address of a PostgreSQL store, postgres://user@host/database, on its first line, over a network with sslmode and sslrootcert; mode 0600, for it may hold a password; without, the folder's own store" },
@@ -39,6 +39,7 @@ pub const SETTINGS: [Setting; 19] = [
     Setting { key: "log", default: "info", what: "Log lines from this level on: error, warn, info, debug, trace or off" },
     Setting { key: "approval", default: "none", what: "Whose certificates an operator has to approve before they are signed: none, cards, terminals or all" },
     Setting { key: "approval_days", default: "7", what: "Days that a request waits for its approval before it dies, 1 to 365" },
+    Setting { key: "clock_ahead_seconds", default: "86400", what: "Seconds that the clock may be ahead of the last time that was believed; beyond, orders and certificates wait for `authority clock confirm`" },
     Setting { key: "connections", default: "256", what: "Connections at a time; more wait to be accepted" },
     Setting { key: "operations", default: "16", what: "Operations of the authority at a time; more wait" },
     Setting { key: "body_bytes", default: "65536", what: "Largest body of a request, in bytes" },
@@ -194,6 +195,11 @@ impl Values {
             log: self.parsed("log", "error, warn, info, debug, trace or off", |_| true)?,
             approval: self.parsed("approval", "none, cards, terminals or all", |_| true)?,
             approval_time: self.days("approval_days")?,
+            clock_ahead: self.parsed(
+                "clock_ahead_seconds",
+                "a whole number from 60 to 31536000",
+                |seconds| (60..=31_536_000).contains(seconds),
+            )?,
             limits: Limits {
                 connections: self.count("connections")?,
                 operations: self.count("operations")?,
@@ -288,6 +294,8 @@ pub struct Config {
     pub approval: Approval,
     /// How long a request waits for it.
     pub approval_time: Duration,
+    /// Seconds that the clock may be ahead of the last time that was believed.
+    pub clock_ahead: u64,
     /// Limits.
     pub limits: Limits,
 }

@@ -129,6 +129,17 @@ impl LedgerDesk {
         done
     }
 
+    /// What is wrong with the clock: also a ledger that is ahead of it, for that looks the same.
+    fn clock_trouble(&self) -> Option<String> {
+        let Some(now) = Moment::from_unix_seconds((self.clock)()) else {
+            return Some("the clock is wrong: it is before the year 2000 or after 2099".into());
+        };
+        // Now, and when it was last looked at: far ahead of what was seen before.
+        let trouble = self.reader().clock_trouble(now).ok().flatten(); // a store that does not answer is another part's matter
+        let trouble = trouble.map(|trouble| trouble.to_string());
+        trouble.or_else(|| self.clerk.clock_trouble())
+    }
+
     /// What is wrong with the store. After a change that failed it is tried with a small write, for reading may still work.
     fn store_trouble(&self) -> Option<String> {
         let mut reader = self.reader();
@@ -212,9 +223,9 @@ impl From<AuthorityError> for DeskError {
                 Self::Conflict
             }
             AuthorityError::Approval(_) => Self::Refused(error.to_string()),
-            AuthorityError::ClockBehind | AuthorityError::RolledOver(_) => {
-                Self::Unavailable(error.to_string())
-            }
+            AuthorityError::ClockBehind { .. }
+            | AuthorityError::ClockAhead { .. }
+            | AuthorityError::RolledOver(_) => Self::Unavailable(error.to_string()),
             AuthorityError::Entropy(_) => Self::Unavailable(error.to_string()),
             AuthorityError::Store(error) => error.into(),
             AuthorityError::Custody(CustodyError::TokenLost { .. }) => {
@@ -377,14 +388,13 @@ impl Desk for LedgerDesk {
     }
 
     fn health(&self) -> Vec<Part> {
-        let clock = Moment::from_unix_seconds((self.clock)());
+        let clock = self.clock_trouble();
         let store = self.store_trouble();
         let key = self.clerk.key_trouble().map(|reason| {
             tracing::error!(%reason, "the key");
             "the key did not sign when it last had to".into()
         });
         let part = |name, wrong| Part { name, wrong };
-        let clock = clock.is_none().then(|| "the clock is wrong".into());
         vec![part("clock", clock), part("store", store), part("key", key)]
     }
 }

@@ -235,6 +235,9 @@ pub trait Store: Clients + Send {
     /// The first record that says something else than the lines, in words.
     fn differing(&mut self, expected: &Expected<'_>) -> Result<Option<String>, StoreError>;
 
+    /// Number and time (Unix seconds) of the last line.
+    fn last_line(&mut self) -> Result<(u64, u64), StoreError>;
+
     /// Number of lines.
     fn size(&mut self) -> Result<u64, StoreError>;
 

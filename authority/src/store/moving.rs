@@ -111,6 +111,7 @@ fn name(event: &Event, needs: &mut Needs) {
         | Event::Revoked { .. }
         | Event::List { .. }
         | Event::Restored { .. }
-        | Event::Void {} => {}
+        | Event::Void {}
+        | Event::Clock { .. } => {}
     }
 }

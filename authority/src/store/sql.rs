@@ -300,6 +300,10 @@ impl<S: Sql> Store for SqlStore<S> {
         SqlStore::differing(self, expected)
     }
 
+    fn last_line(&mut self) -> Result<(u64, u64), StoreError> {
+        self.tail("")
+    }
+
     fn size(&mut self) -> Result<u64, StoreError> {
         self.tail("").map(|(size, _)| size)
     }

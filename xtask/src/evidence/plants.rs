@@ -29,7 +29,7 @@ const FLIPS: (&str, &str, &str) = ("conformance", "t10_flips", "");
 const SWEEP: &str = "cut_sweep";
 
 /// Every bug that can be switched on.
-const PLANTS: [Plant; 30] = [
+const PLANTS: [Plant; 31] = [
     plant("command-mac-unchecked", "T36a", SM_VECTORS),
     plant("response-mac-unchecked", "T10", FLIPS),
     plant("counter-stands-still", "T4", SM_VECTORS),
@@ -127,6 +127,11 @@ const PLANTS: [Plant; 30] = [
         "serials-not-compared",
         "T81",
         ("authority", "store_damage", "rows_that_are_lost"),
+    ),
+    plant(
+        "clock-jump-believed",
+        "T81",
+        ("authority", "clock", "what_protects_goes_on"),
     ),
 ];
 
