@@ -157,7 +157,7 @@ impl Authority {
         let index = line.sequence.checked_sub(1)?;
         let path = tree::inclusion(index, head.head.size, nodes).ok()?;
         Some(Receipt {
-            head: head.clone(),
+            head: *head,
             index,
             entry: line.text.clone(),
             path,
