@@ -4,6 +4,7 @@ use crate::cli::{Encoding, OutputArguments};
 use crate::failure::Failure;
 use apdu::certificate::{Certificate, CertificateError, Request, StatusList, pem};
 use host::result_file::{self, Access};
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -67,24 +68,53 @@ fn decode<T>(
     decode(&bytes).map_err(|error| wrong(error.to_string()))
 }
 
-/// Whatever of the three a file holds.
+/// Whatever of the three a file holds. A PEM label decides what is meant, else what it is like most; what is malformed is told as
+/// [`certificate`] tells it, by rule, object and byte, with exit code 3.
 pub fn content(path: &Path) -> Result<Content, Failure> {
     let bytes = read(path)?;
-    let der = |label| pem::decode(label, &bytes).ok();
-    let certificate = der(pem::CERTIFICATE).map(|der| Certificate::decode(&der));
-    if let Some(Ok(certificate)) = certificate {
-        return Ok(Content::Certificate(certificate));
+    let wrong = |error: &dyn Display| Failure::verification(format!("{}: {error}", shown(path)));
+    let label = match pem::label(&bytes) {
+        Ok(label) => label,
+        Err(error) => return Err(wrong(&error)),
+    };
+    let der = |label| pem::decode(label, &bytes).map_err(|error| wrong(&error));
+    match label {
+        Some(pem::REQUEST) => Request::decode(&der(pem::REQUEST)?)
+            .map(Content::Request)
+            .map_err(|error| wrong(&format!("as a request: {error}"))),
+        Some(pem::STATUS_LIST) => list(&der(pem::STATUS_LIST)?, wrong),
+        Some(_) => Certificate::decode(&der(pem::CERTIFICATE)?)
+            .map(Content::Certificate)
+            .map_err(|error| wrong(&error)),
+        None if bytes.first() == Some(&STATUS_LIST) => list(&bytes, wrong),
+        None => match (Certificate::decode(&bytes), Request::decode(&bytes)) {
+            (Ok(certificate), _) => Ok(Content::Certificate(certificate)),
+            (_, Ok(request)) => Ok(Content::Request(request)),
+            (Err(error), Err(nearer)) if read_until(nearer) > read_until(error) => {
+                Err(wrong(&format!("as a request: {nearer}")))
+            }
+            (Err(error), Err(_)) => Err(wrong(&error)),
+        },
     }
-    if let Some(Ok(request)) = der(pem::REQUEST).map(|der| Request::decode(&der)) {
-        return Ok(Content::Request(request));
+}
+
+/// The tag that only a status list begins with.
+const STATUS_LIST: u8 = 0xE0;
+
+fn list(der: &[u8], wrong: impl Fn(&dyn Display) -> Failure) -> Result<Content, Failure> {
+    StatusList::decode(der)
+        .map(Content::List)
+        .map_err(|error| wrong(&format!("as a status list: {error}")))
+}
+
+/// How far a decoder came, in bytes.
+fn read_until(error: CertificateError) -> usize {
+    match error {
+        CertificateError::Malformed(error) => error.position,
+        CertificateError::Dates | CertificateError::Parameters | CertificateError::TooLong => {
+            usize::MAX
+        }
     }
-    if let Some(Ok(list)) = der(pem::STATUS_LIST).map(|der| StatusList::decode(&der)) {
-        return Ok(Content::List(list));
-    }
-    Err(Failure::failed(format!(
-        "{} holds no certificate, no request with a valid proof and no status list, neither as PEM nor as DER",
-        shown(path)
-    )))
 }
 
 /// Writes an object where the arguments say. A file appears whole or not at all.

@@ -202,3 +202,98 @@ fn inspect_tells_what_it_is_in_pem_and_der_from_a_file_and_a_stream() {
     assert_eq!(card["validUntil"], "2027-12-31");
     assert_eq!(card["keyId"].as_str().unwrap().len(), 16);
 }
+
+/// Rule, object and byte, in the words and with the exit code of `verify`.
+#[test]
+fn inspect_tells_of_a_malformed_certificate_what_verify_tells() {
+    let desk = files();
+    let good = desk.read("card");
+    let length = good.len();
+    let flipped = (0..length).step_by(3).map(|at| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x41;
+        bytes
+    });
+    let cut = (0..length).step_by(23).map(|at| good[..at].to_vec());
+    let (mut malformed, mut places) = (0, std::collections::BTreeSet::new());
+    for damaged in flipped.chain(cut) {
+        desk.write("damaged", &damaged);
+        let inspected = desk.run("inspect damaged");
+        if inspected.code == Some(0) {
+            continue; // it can be read; its signature is not `inspect`'s business
+        }
+        let verified = desk.run("verify damaged --root root --at 2027-01-01");
+        assert_eq!(inspected.code, Some(3), "{}", inspected.stderr);
+        assert_eq!(
+            (inspected.code, &inspected.stderr),
+            (verified.code, &verified.stderr)
+        );
+        assert!(inspected.stdout.is_empty());
+        malformed += 1;
+        places.insert(inspected.stderr);
+    }
+    assert!(
+        malformed > 30 && places.len() > 15,
+        "{malformed}: {places:?}"
+    );
+}
+
+#[test]
+fn inspect_tells_of_a_malformed_request_or_list_what_is_wrong_in_which_object() {
+    use apdu::certificate::{Request, StatusList, StatusListFields};
+    let desk = files();
+    let key = PrivateKey::from_scalar(&[3; 32]).unwrap();
+    let request = Request::create(
+        name("ZZROOT00001"),
+        name("ZZCARD00001"),
+        Role::Card,
+        [7; 16],
+        &key,
+    );
+    let fields = StatusListFields {
+        issuer: name("ZZROOT00001"),
+        sequence: 0,
+        min_epoch: 0,
+        date: day("2026-06-01"),
+        revoked: Vec::new(),
+    };
+    let signature = key.sign(&fields.encode_body());
+    let list = StatusList::assemble(fields, signature);
+    let mut no_proof = request.encoded().to_vec();
+    *no_proof.last_mut().unwrap() ^= 1;
+    let mut no_name = request.encoded().to_vec();
+    let at = no_name.windows(4).position(|four| four == b"CARD").unwrap();
+    no_name[at] = b'c';
+    for (label, der, says) in [
+        (
+            pem::REQUEST,
+            &no_proof[..],
+            "as a request: malformed certificate: value of object 5F37",
+        ),
+        (
+            pem::STATUS_LIST,
+            list.encoded(),
+            "as a status list: malformed certificate: value of object 80",
+        ),
+    ] {
+        let text = pem::encode(label, der).unwrap();
+        for input in [der, text.as_bytes()] {
+            desk.write("damaged", input);
+            let ran = desk.run("inspect damaged").fails(3, says);
+            assert!(ran.stderr.contains("(at byte "), "{}", ran.stderr);
+            desk.pipe("inspect -", input).fails(3, says);
+        }
+    }
+    desk.write(
+        "damaged",
+        pem::encode(pem::REQUEST, &no_name).unwrap().as_bytes(),
+    );
+    desk.run("inspect damaged")
+        .fails(3, "value of object 5F20 is not allowed (at byte ");
+    desk.write(
+        "damaged",
+        b"-----BEGIN ROSE-----\nAAAA\n-----END ROSE-----\n",
+    );
+    desk.run("inspect damaged")
+        .fails(3, "expected PEM of a \"CV CERTIFICATE\"");
+}

@@ -30,6 +30,18 @@ pub fn encode(label: &'static str, bytes: &[u8]) -> Result<String, PemError> {
         .map_err(PemError::Malformed)
 }
 
+/// The label of PEM; `None` for DER, which is what does not begin with `-----`.
+///
+/// # Errors
+/// [`PemError::Malformed`].
+pub fn label(input: &[u8]) -> Result<Option<&str>, PemError> {
+    if !input.starts_with(b"-----") {
+        return Ok(None);
+    }
+    let label = pem_rfc7468::decode_label(input).map_err(PemError::Malformed)?;
+    Ok(Some(label))
+}
+
 /// Reads PEM with this label, or DER: what does not begin with `-----` is taken as it is.
 pub fn decode(expected: &'static str, input: &[u8]) -> Result<Vec<u8>, PemError> {
     if !input.starts_with(b"-----") {

@@ -59,12 +59,12 @@ impl Request {
     /// Reads a request and verifies its proof of possession.
     pub fn decode(bytes: &[u8]) -> Result<Self, CertificateError> {
         let (mut body, signed, signature) = split_signed(bytes, CERTIFICATE, BODY)?;
-        let no_proof = body.error(TlvFault::Value(SIGNATURE));
         body.exactly(PROFILE, &[0])?;
         let issuer = read_name(&mut body, ISSUER)?;
         let (key, parameters) = read_public_key(&mut body, PointCheck::Now)?;
         let holder = read_name(&mut body, HOLDER)?;
         let mut extensions = body.enter(EXTENSIONS)?;
+        let no_proof = body.error(TlvFault::Value(SIGNATURE)); // it stands behind the body
         body.finish()?;
         let mut extension = extensions.enter(EXTENSION)?;
         extensions.finish()?;
