@@ -1,7 +1,8 @@
-//! `constant-time list`, `constant-time run SCENARIO`: for valgrind; `constant-time time`: t-tests. `cargo xtask constant-time` is what calls it.
+//! `constant-time list`, `constant-time run SCENARIO`: for memcheck; `constant-time count PAIRINGS`: one C1, for callgrind;
+//! `constant-time time`: t-tests. `cargo xtask constant-time` is what calls it.
 
 use constant_time::memcheck;
-use constant_time::scenario::{PLANTED, SCENARIOS};
+use constant_time::scenario::{PLANTED, SCENARIOS, count_challenge};
 use constant_time::timing;
 use std::process::ExitCode;
 
@@ -20,6 +21,10 @@ fn main() -> ExitCode {
             }
             None => return usage(),
         },
+        ["count", pairings] => match pairings.parse() {
+            Ok(pairings @ 0..=16) => count_challenge(pairings),
+            _ => return usage(),
+        },
         ["time"] => {
             if let Err(reason) = timing::report() {
                 eprintln!("constant-time: {reason}");
@@ -32,6 +37,6 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("constant-time list | run SCENARIO | time");
+    eprintln!("constant-time list | run SCENARIO | count PAIRINGS | time");
     ExitCode::from(2)
 }

@@ -1,4 +1,4 @@
-//! Words to valgrind's memcheck: these bytes are secret, these are public now.
+//! Words to valgrind: to memcheck, which bytes are secret and which are public now; to callgrind, which instructions to count.
 //!
 //! Memcheck follows undefined bits through every instruction and reports each branch and each address that depends on one. A secret
 //! that is marked undefined is therefore followed through the compiled program, registers and inlined code included. This is the only
@@ -16,6 +16,24 @@ const COUNT_ERRORS: usize = 0x1201;
 const MAKE_UNDEFINED: usize = 0x4D43_0001;
 /// `VALGRIND_MAKE_MEM_DEFINED`.
 const MAKE_DEFINED: usize = 0x4D43_0002;
+
+/// `CALLGRIND_ZERO_STATS`, a request of the tool 'C' 'T'.
+const ZERO_COUNTS: usize = 0x4354_0001;
+/// `CALLGRIND_TOGGLE_COLLECT`.
+const TOGGLE_COUNTING: usize = 0x4354_0002;
+/// `CALLGRIND_DUMP_STATS`.
+const DUMP_COUNTS: usize = 0x4354_0000;
+
+/// Runs `work` and has callgrind write a file of the instructions that were executed in it, and nowhere else. Callgrind is to be started
+/// with `--collect-atstart=no`.
+pub fn counted<T>(work: impl FnOnce() -> T) -> T {
+    request(ZERO_COUNTS, 0, 0);
+    request(TOGGLE_COUNTING, 0, 0);
+    let result = work();
+    request(TOGGLE_COUNTING, 0, 0);
+    request(DUMP_COUNTS, 0, 0);
+    result
+}
 
 /// From here on, whatever depends on these bytes is reported when it steers a branch or an address.
 pub fn secret(bytes: &[u8]) {

@@ -2,15 +2,19 @@
 
 use crate::leak;
 use crate::marked::{Card, Drawn, TerminalMemory};
-use crate::memcheck::secret;
+use crate::memcheck::{counted, secret};
 use apdu::channel::{CardEnd, ExpectedLength, SessionKeys, TerminalEnd};
+use apdu::codec::command::{Command, Form};
 use apdu::codec::status::StatusWord;
 use apdu::crypto::{Entropy, MacKey, PrivateKey, Secret};
 use apdu::identifier::header;
 use apdu::message::pin::{Digits, Reference};
 use apdu::message::reconnect::Challenge;
 use apdu::message::select;
+use card_sim::body::VirtualCard;
+use card_sim::vpcd::Body;
 use conformance::authority::{CARD, TERMINAL, card, desk, terminal_store, today};
+use conformance::life::Tape;
 use conformance::user::{PIN, User, WRONG_PIN};
 use conformance::{Disk, World};
 use std::collections::VecDeque;
@@ -137,6 +141,23 @@ fn tags() {
     }
 }
 
+/// C1 with a hint that is nobody's.
+fn stranger_s_challenge() -> Vec<u8> {
+    let data = Challenge {
+        hint: [7; 4],
+        terminal_nonce: [8; 16],
+    }
+    .encode();
+    Command {
+        header: header::RECONNECT,
+        data: &data,
+        expected: Some(256),
+        form: Form::Short,
+    }
+    .encode()
+    .unwrap()
+}
+
 /// The search for the slot a hint means: strangers and the terminal of a slot, with 0, 1 and 16 slots in use.
 fn hints() {
     for pairings in [0, 1, 16] {
@@ -144,26 +165,24 @@ fn hints() {
         let mut card = Card::new(&disk);
         card.reset();
         card.transmit(&select::COMMAND.encode().unwrap());
-        let data = Challenge {
-            hint: [7; 4],
-            terminal_nonce: [8; 16],
-        }
-        .encode();
-        let answer = card.transmit(
-            &apdu::codec::command::Command {
-                header: header::RECONNECT,
-                data: &data,
-                expected: Some(256),
-                form: apdu::codec::command::Form::Short,
-            }
-            .encode()
-            .unwrap(),
-        );
+        let answer = card.transmit(&stranger_s_challenge());
         assert_eq!(answer.len(), 40);
         if pairings > 0 {
             session(&disk, &store, &[], |_| {});
         }
     }
+}
+
+/// One C1 of a stranger to a card with this many pairings, its instructions counted by callgrind. Randomness is fixed, so that nothing but
+/// the number of pairings differs from run to run.
+pub fn count_challenge(pairings: usize) {
+    let (disk, _) = paired(pairings);
+    let mut card = VirtualCard::new(disk, Tape::new(1, None));
+    card.power_on();
+    card.transmit(&select::COMMAND.encode().unwrap());
+    let challenge = stranger_s_challenge();
+    let answer = counted(|| card.transmit(&challenge));
+    assert_eq!(answer.len(), 40);
 }
 
 /// MACs and secrets beside equal and unequal ones.

@@ -1,8 +1,10 @@
 //! `cargo xtask constant-time`: secrets must steer no branch and no address of the compiled product (T40), nor the time
-//! that it takes (T15, T41).
+//! that it takes (T15, T41), and the number of pairings not the instructions that a C1 takes (T15).
 //!
 //! The package `constant-time` runs the product's own code with every secret marked undefined; valgrind's memcheck reports whatever
 //! depends on one. Each report must have a frame that `ct/allowed.txt` names with a reason, and a planted leak must be found.
+
+mod challenge;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -40,7 +42,10 @@ pub fn check() -> Result<(), String> {
     let program = build()?;
     steps::run(Command::new(&program).arg("time"))?;
     match setup::valgrind_is_there() {
-        Ok(()) => follow_secrets(&program),
+        Ok(()) => {
+            challenge::count(&program)?;
+            follow_secrets(&program)
+        }
         Err(reason) => {
             println!("constant-time: T40 SKIPPED, {reason}");
             Ok(())
