@@ -17,21 +17,20 @@ const MAKE_UNDEFINED: usize = 0x4D43_0001;
 /// `VALGRIND_MAKE_MEM_DEFINED`.
 const MAKE_DEFINED: usize = 0x4D43_0002;
 
-/// `CALLGRIND_ZERO_STATS`, a request of the tool 'C' 'T'.
-const ZERO_COUNTS: usize = 0x4354_0001;
-/// `CALLGRIND_TOGGLE_COLLECT`.
-const TOGGLE_COUNTING: usize = 0x4354_0002;
-/// `CALLGRIND_DUMP_STATS`.
+/// `CALLGRIND_DUMP_STATS`, a request of the tool 'C' 'T'.
 const DUMP_COUNTS: usize = 0x4354_0000;
+/// `CALLGRIND_START_INSTRUMENTATION`.
+const START_COUNTING: usize = 0x4354_0004;
+/// `CALLGRIND_STOP_INSTRUMENTATION`.
+const STOP_COUNTING: usize = 0x4354_0005;
 
 /// Runs `work` and has callgrind write a file of the instructions that were executed in it, and nowhere else. Callgrind is to be started
-/// with `--collect-atstart=no`.
+/// with `--instr-atstart=no`.
 pub fn counted<T>(work: impl FnOnce() -> T) -> T {
-    request(ZERO_COUNTS, 0, 0);
-    request(TOGGLE_COUNTING, 0, 0);
+    request(START_COUNTING, 0, 0);
     let result = work();
-    request(TOGGLE_COUNTING, 0, 0);
     request(DUMP_COUNTS, 0, 0);
+    request(STOP_COUNTING, 0, 0);
     result
 }
 

@@ -22,7 +22,7 @@ pub fn count(program: &Path) -> Result<(), String> {
         let file = program.with_extension(format!("callgrind-{pairings}"));
         let mut valgrind = Command::new("valgrind");
         valgrind
-            .args(["--tool=callgrind", "--collect-atstart=no", "-q"])
+            .args(["--tool=callgrind", "--instr-atstart=no", "-q"])
             .arg(format!("--callgrind-out-file={}", file.display()))
             .arg(program)
             .args(["count", &pairings.to_string()]);
