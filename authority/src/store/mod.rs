@@ -39,7 +39,8 @@ use apdu::certificate::{Certificate, Name, Role, StatusList};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// The store did not do what it was asked; nothing was changed.
+/// The store did not do what it was asked. Nothing was changed; after [`Unavailable`](Self::Unavailable) at the end of a step, all of the
+/// step may have been, and the same token finds out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// There is no authority in it.

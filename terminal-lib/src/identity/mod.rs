@@ -15,7 +15,7 @@ use record::{Requested, certificates};
 
 const WHAT: &str = "an identity";
 
-/// Why an identity could not be changed. Nothing was.
+/// Why an identity could not be changed. Nothing was; after [`Store`](Self::Store) all of the change may have been, and reading shows it.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The store failed.
