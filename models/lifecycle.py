@@ -29,6 +29,7 @@ TWINS = {
     "compares a PIN when the PUK is blocked": "T33",
     "last try for strangers": "T33",
     "verified outlives a wrong PIN": "T12",
+    "verified outlives a wrong PUK": "T12",
     "SELECT keeps the verified PIN": "T12",
     "commits without the PIN": "T25",
     "clears a slot before it writes it": "T25",
@@ -196,10 +197,12 @@ def small(w, step, rest, twin):
         case ("compare PUK", True):
             yield "right PUK", w._replace(wrong_puk=0, **go)
         case ("compare PUK", False):
-            yield "wrong PUK", w._replace(wrong_puk=w.wrong_puk + 1, doing=())
+            # A wrong code ends what the session has verified, whichever code it is.
+            kept = w.verified and twin == "verified outlives a wrong PUK"
+            yield "wrong PUK", w._replace(verified=kept, right=False, wrong_puk=w.wrong_puk + 1, doing=())
         case "fill":
             full = card._replace(pin=PIN_TRIES, puk=PUK_TRIES)
-            yield "fill", w._replace(card=full, wrong_pin=0, verified=False, right=False, **go)
+            yield "fill", w._replace(card=full, wrong_pin=0, **go)
         case "empty":
             at = place(card, w.peer, twin)
             yield "empty", w._replace(card=card._replace(slots=put(card.slots, at, None)), **go)

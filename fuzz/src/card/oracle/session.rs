@@ -153,7 +153,7 @@ impl Step<'_> {
             (header::VERIFY, code) if Reference::Pin.accepts(&claim.data) => {
                 session.pin_verified = matches!(code, Code::Right(_));
             }
-            (header::CHANGE_PIN | header::CHANGE_PUK, Code::Wrong(_)) => {
+            (header::CHANGE_PIN | header::CHANGE_PUK | header::UNBLOCK, Code::Wrong(_)) => {
                 session.pin_verified = false;
             }
             (header::SELECT_SERVICE, _) => {
