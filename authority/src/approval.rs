@@ -13,7 +13,7 @@
 use crate::book::Book;
 use crate::custody::Signer;
 use crate::error::AuthorityError;
-use crate::issue::{self, Application, Refused};
+use crate::issue::{self, Application, Refused, default_years};
 use crate::ledger::{Event, Line, Replaced};
 use crate::moment::Moment;
 use crate::status::{MAX_REASON, is_reason};
@@ -111,7 +111,7 @@ pub(crate) fn ask(
         holder: asked.holder,
         key_id: KeyId::of(&asked.key),
         replaces,
-        years: application.years,
+        years: issue::years(book, application, by.as_deref())?,
         until: time.saturating_add(lifetime),
         request: application.request.clone(),
     };
@@ -212,6 +212,10 @@ impl Book {
             return Err("the request is for another holder, role or key");
         }
         let by = line.by.clone().ok_or("nobody asked for it")?;
+        let most = self.most_years(Some(&by));
+        if most.is_some_and(|most| years.unwrap_or(default_years(*role)) > most) {
+            return Err("its client may not ask for so many years");
+        }
         let point = fields.key.to_compressed();
         if self.points.contains_key(&point) || self.asked_points.contains_key(&point) {
             return Err("the key was certified or asked for before");

@@ -264,7 +264,7 @@ impl Authority {
             (now, Waits::Never),
             |book, key, now| {
                 let key = key.ok_or(AuthorityError::KeyNeeded)?;
-                let made = status::publish(book, key, scope, None, now)?;
+                let made = status::publish(book, key, scope, None, None, now)?;
                 Ok(made.0)
             },
         )

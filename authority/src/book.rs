@@ -4,8 +4,10 @@ use crate::approval::Asked;
 use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::leap::Restoration;
-use crate::ledger::{Event, Fault, Line, Replaced};
+use crate::ledger::{Event, Fault, Line, Replaced, Wish};
+use crate::moment::last_day;
 use crate::roots::{Root, Roots, links};
+use crate::roster::Roster;
 use crate::status::is_reason;
 use crate::store::{Done, Token};
 use apdu::certificate::{Certificate, HolderHash, Name, Role, StatusList};
@@ -109,6 +111,8 @@ pub struct Book {
     /// The last restoration.
     pub(crate) restored: Restoration,
     pub(crate) done: HashMap<Token, Done>,
+    /// Clients of the service.
+    pub(crate) roster: Roster,
     /// What this change adds.
     pub(crate) gained: Gained,
 }
@@ -129,6 +133,12 @@ pub struct Gained {
     pub(crate) lists: Vec<StatusList>,
     pub(crate) restorations: Vec<Restoration>,
     pub(crate) tokens: Vec<Token>,
+    /// Places of clients that are new or different.
+    pub(crate) clients: BTreeSet<u64>,
+    /// Names of invitations that are new or gone.
+    pub(crate) invitations: BTreeSet<String>,
+    /// Proposals that are new or were decided.
+    pub(crate) proposals: BTreeSet<u64>,
 }
 
 impl Book {
@@ -169,6 +179,7 @@ impl Book {
             barriers: BTreeMap::new(),
             restored: Restoration::default(),
             done: HashMap::new(),
+            roster: Roster::default(),
             gained: Gained::default(),
         }
     }
@@ -221,6 +232,7 @@ impl Book {
                 "a restoration is followed by as many void lines as its leap, and by no others",
             );
         }
+        self.permit_client(line)?;
         match &line.event {
             Event::Root { .. } => Err("a second root"),
             Event::Rollover {
@@ -255,7 +267,7 @@ impl Book {
                     used: false,
                     owner,
                 };
-                self.enter_challenge(*nonce, given)
+                self.enter_challenge(*nonce, given, line)
             }
             Event::Issued {
                 nonce,
@@ -273,6 +285,11 @@ impl Book {
                     return Err("the certificate is for another holder, role or key");
                 }
                 self.permit(certificate)?;
+                let most = self.most_years(line.by.as_deref());
+                let most = most.filter(|_| approves.is_none());
+                if most.is_some_and(|most| claims.until > last_day(claims.from, most)) {
+                    return Err("its client may not ask for so many years");
+                }
                 match approves {
                     None if self.asked_points.contains_key(&claims.key.to_compressed()) => {
                         return Err("the key stands in a request for an operator");
@@ -317,7 +334,22 @@ impl Book {
                 sequence,
                 min_epoch,
                 list,
-            } => self.enter_list(*sequence, *min_epoch, list),
+                confirms,
+            } => {
+                let before = self.min_epoch();
+                self.enter_list(*sequence, *min_epoch, list)?;
+                match confirms {
+                    None => Ok(()),
+                    Some(proposal) => {
+                        let rises = *min_epoch > before;
+                        let fits = |wish: &Wish| *wish == Wish::CutOff && rises;
+                        self.decide(*proposal, line, fits).map(drop)
+                    }
+                }
+            }
+            Event::Client { change, confirms } => self.enter_client(change, *confirms, line),
+            Event::Proposed { wish, until } => self.enter_proposal(wish, *until, line),
+            Event::Dismissed { proposal } => self.decide(*proposal, line, |_| true).map(drop),
             Event::Restored { size, leap } => self.enter_restoration(*size, *leap),
             Event::Void {} => Ok(()),
             Event::Clock { reason } => match is_reason(reason) {
@@ -332,7 +364,12 @@ impl Book {
         known.map(|(holder, _)| holder).ok_or("an unknown holder")
     }
 
-    fn enter_challenge(&mut self, nonce: [u8; 16], given: Given) -> Result<(), &'static str> {
+    fn enter_challenge(
+        &mut self,
+        nonce: [u8; 16],
+        given: Given,
+        line: &Line,
+    ) -> Result<(), &'static str> {
         if self.challenges.contains_key(&nonce) {
             return Err("the nonce was given before");
         }
@@ -342,6 +379,9 @@ impl Book {
         if self.may_be_lost(&given.holder) {
             return Err("a line that is lost may have given this name");
         }
+        let prefix = split(&given.holder).map_or("", |(prefix, _)| prefix);
+        let highest = self.highest(prefix);
+        self.permit_order(line, given.role, &given.holder, highest)?;
         if let Some((prefix, serial)) = counted(&given.holder) {
             let highest = serial.max(self.highest(prefix));
             self.serials.insert(prefix.into(), highest);

@@ -8,7 +8,9 @@ use crate::issue::Refused;
 use crate::ledger::Fault;
 use crate::order::OrderRefused;
 use crate::restore::RestoreRefused;
+use crate::rights::RightRefused;
 use crate::rollover::RolloverRefused;
+use crate::roster::ClientRefused;
 use crate::status::RevocationRefused;
 use crate::store::StoreError;
 use apdu::certificate::Name;
@@ -74,6 +76,12 @@ pub enum AuthorityError {
     /// The operator's verdict about a request cannot be taken.
     #[error(transparent)]
     Approval(#[from] ApprovalRefused),
+    /// The client has no right to it.
+    #[error(transparent)]
+    Right(#[from] RightRefused),
+    /// The clients cannot be changed like this.
+    #[error(transparent)]
+    Client(#[from] ClientRefused),
     /// The revocation cannot be done.
     #[error(transparent)]
     Revocation(#[from] RevocationRefused),

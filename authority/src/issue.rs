@@ -6,6 +6,7 @@ use crate::error::AuthorityError;
 use crate::ledger::{Event, Line, Replaced};
 use crate::moment::{Moment, last_day};
 use crate::order::CHALLENGE_LIFETIME;
+use crate::rights::RightRefused;
 use crate::store::Needs;
 use apdu::certificate::{Certificate, CertificateFields, Name, Request, RequestFields, Role};
 
@@ -110,11 +111,24 @@ pub(crate) fn certificate(
     now: Moment,
 ) -> Result<(Certificate, Line), AuthorityError> {
     let grant = Grant {
-        years: application.years,
+        years: years(book, application, by.as_deref())?,
         replaces: check(book, application, by.as_deref(), now)?,
         approves: None,
     };
     sign(book, key, application.request.fields(), &grant, by, now)
+}
+
+/// The years that a client may have for its request.
+pub(crate) fn years(
+    book: &Book,
+    application: &Application,
+    by: Option<&str>,
+) -> Result<Option<u8>, RightRefused> {
+    let default = default_years(application.role);
+    match book.roster.rights(by) {
+        None => Ok(application.years),
+        Some(rights) => rights.years(application.years, default),
+    }
 }
 
 /// What a request that was found good is granted.

@@ -2,13 +2,15 @@
 
 use crate::approval;
 use crate::book::Book;
+use crate::client_change;
 use crate::clock::Waits;
 use crate::custody::Signer;
 use crate::error::AuthorityError;
 use crate::issue::{self, Application};
-use crate::ledger::{Event, Line};
+use crate::ledger::{ClientChange, Event, Line, Wish};
 use crate::moment::Moment;
 use crate::order::{self, Order, OrderRefused};
+use crate::roster::ClientRefused;
 use crate::status::{self, RevocationRefused, Scope};
 use crate::store::{Needs, Token};
 use apdu::certificate::{Name, Role};
@@ -48,6 +50,14 @@ pub enum Job {
     },
     /// Sign the next status list.
     Publish(Scope),
+    /// Change the clients of the service.
+    Client(ClientChange),
+    /// Note what a second operator has to confirm.
+    Propose(Wish),
+    /// Confirm, as a second operator, what was proposed in this line: it is done.
+    Confirm(u64),
+    /// Dismiss what was proposed in this line.
+    Dismiss(u64),
 }
 
 /// A job, and on whose behalf.
@@ -101,15 +111,25 @@ impl Job {
             }
             Self::Publish(Scope::Revoked) => sha256(&[b"publish"]),
             Self::Publish(Scope::Everything) => sha256(&[b"cut off all"]),
+            Self::Client(change) => sha256(&[b"client ", &json(change)]),
+            Self::Propose(wish) => sha256(&[b"propose ", &json(wish)]),
+            Self::Confirm(proposal) => sha256(&[format!("confirm {proposal}").as_bytes()]),
+            Self::Dismiss(proposal) => sha256(&[format!("dismiss {proposal}").as_bytes()]),
         }
     }
 
     /// Whether it waits for a clock that can be believed.
     pub(crate) fn waits(&self) -> Waits {
         match self {
-            Self::Order(_) | Self::Issue(_) | Self::Ask { .. } | Self::Approve(_) => {
-                Waits::ForTheClock
-            }
+            Self::Client(ClientChange::Revoked { .. } | ClientChange::Withdrawn { .. })
+            | Self::Confirm(_)
+            | Self::Dismiss(_)
+            | Self::Propose(_) => Waits::Never,
+            Self::Order(_)
+            | Self::Issue(_)
+            | Self::Ask { .. }
+            | Self::Approve(_)
+            | Self::Client(_) => Waits::ForTheClock,
             Self::Refuse { .. } | Self::Deliver(_) | Self::Revoke { .. } | Self::Publish(_) => {
                 Waits::Never
             }
@@ -127,8 +147,15 @@ impl Job {
                 needs.names.insert(*holder);
             }
             Self::Publish(_) => {}
+            Self::Client(_) | Self::Propose(_) | Self::Confirm(_) | Self::Dismiss(_) => {
+                needs.roll = true;
+            }
         }
     }
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default() // texts and numbers: cannot fail
 }
 
 fn word(role: Role) -> &'static str {
@@ -143,6 +170,7 @@ impl Task {
     pub(crate) fn needs(&self, needs: &mut Needs) {
         self.job.needs(needs);
         needs.tokens.extend(self.token.clone());
+        needs.clients.extend(self.by.clone());
     }
 
     /// Does it in the book, or finds that it was done. On an error the book is as it was.
@@ -161,12 +189,21 @@ impl Task {
             };
         }
         let by = self.by.clone();
+        let enrols = matches!(self.job, Job::Client(ClientChange::Enrolled { .. }));
+        if let Some(by) = by.as_ref().filter(|_| book.roster.proven && !enrols)
+            && book.roster.active(by).is_none()
+        {
+            return Err(ClientRefused::NotEnrolled(by.clone()).into());
+        }
+        let seconds = now.unix_seconds();
         let line = match (&self.job, key) {
             (Job::Order(order), _) => order::challenge(book, order, entropy.nonce()?, by, now)?.1,
             (Job::Issue(application), Some(key)) => {
                 issue::certificate(book, key, application, by, now)?.1
             }
-            (Job::Publish(scope), Some(key)) => status::publish(book, key, *scope, by, now)?.1,
+            (Job::Publish(scope), Some(key)) => {
+                status::publish(book, key, *scope, None, by, now)?.1
+            }
             (Job::Approve(request), Some(key)) => approval::approve(book, key, *request, by, now)?,
             (Job::Issue(_) | Job::Approve(_) | Job::Publish(_), None) => {
                 return Err(AuthorityError::KeyNeeded);
@@ -181,6 +218,24 @@ impl Task {
             (Job::Refuse { request, reason }, _) => {
                 approval::refuse(book, *request, reason, by, now)?
             }
+            (Job::Client(change), _) => client_change::change(book, change, by, seconds)?,
+            (Job::Propose(wish), _) => client_change::propose(book, wish, by, seconds)?,
+            (Job::Confirm(proposal), key) => {
+                match (
+                    client_change::proposed(book, *proposal, by.as_deref(), seconds)?,
+                    key,
+                ) {
+                    (Wish::Client(change), _) => {
+                        client_change::confirm(book, *proposal, change, by, seconds)?
+                    }
+                    (Wish::CutOff, Some(key)) => {
+                        let scope = Scope::Everything;
+                        status::publish(book, key, scope, Some(*proposal), by, now)?.1
+                    }
+                    (Wish::CutOff, None) => return Err(AuthorityError::KeyNeeded),
+                }
+            }
+            (Job::Dismiss(proposal), _) => client_change::dismiss(book, *proposal, by, seconds)?,
             (Job::Deliver(holder), _) => deliver(book, holder, by, now)?,
             (Job::Revoke { holder, reason }, _) => status::revoke(book, holder, reason, by, now)?,
         };

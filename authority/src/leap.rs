@@ -51,6 +51,8 @@ impl Book {
         self.challenges
             .values_mut()
             .for_each(|given| given.used = true);
+        // A code may have been used in a line that is lost.
+        self.roster.invitations.clear();
         self.restored = Restoration {
             line: size + 1,
             leap,

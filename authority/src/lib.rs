@@ -9,6 +9,7 @@
 //! | [`Roots`], `rollover` | the roots one after the other, and how the next one comes about |
 //! | `order`, `issue` | policy: fresh challenges, unique names, what a request must fulfil |
 //! | `approval` | requests that wait until an operator says yes |
+//! | [`Rights`], `roster` | what a client may order; clients as the ledger knows them, and what a second operator confirms |
 //! | `status` | revocation and the signed status list |
 //! | [`custody`] | the private key: in an encrypted file, or on a token |
 //! | [`ledger`], [`tree`] | the account of it all: lines, and the Merkle tree over them |
@@ -36,6 +37,7 @@ mod authority;
 mod book;
 pub mod clerk;
 pub mod client;
+mod client_change;
 mod clock;
 pub mod custody;
 mod enrolment_code;
@@ -48,8 +50,10 @@ pub mod ledger;
 mod moment;
 mod order;
 pub mod restore;
+mod rights;
 mod rollover;
 mod roots;
+mod roster;
 #[cfg(feature = "serve")]
 pub mod server;
 mod status;
@@ -68,6 +72,8 @@ pub use folder::{ROOT_FILE, STORE_FILE, found};
 pub use issue::{Application, CARD_YEARS, ROOT_YEARS, Refused, TERMINAL_YEARS, default_years};
 pub use moment::Moment;
 pub use order::{CHALLENGE_LIFETIME, Challenge, NameOrder, Order, OrderRefused};
+pub use rights::{HolderKind, MOST_JUMP, MOST_YEARS, RightRefused, Rights};
 pub use rollover::{NewRoot, RolloverRefused};
 pub use roots::{Root, Roots, follow};
+pub use roster::{CODE_LIFETIME, ClientRefused, PROPOSAL_LIFETIME, Proposal};
 pub use status::{RevocationRefused, Scope};

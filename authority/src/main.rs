@@ -12,7 +12,9 @@ use authority::server::log::Log;
 use authority::server::pool::Pool;
 use authority::server::{Clock, Service};
 use authority::store::{Store, copy, postgres, sqlite};
-use authority::{Authority, EnrolmentCode, Moment, NewRoot, ROOT_YEARS, STORE_FILE, restore};
+use authority::{
+    Authority, EnrolmentCode, HolderKind, Moment, NewRoot, ROOT_YEARS, Rights, STORE_FILE, restore,
+};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use getrandom::SysRng;
 use host::output::{handed_over, note, result};
@@ -119,9 +121,10 @@ fn command() -> Command {
         ))
         .subcommand(
             Command::new("enrol")
-                .about("Print a one-time code by which a station or an operator becomes a client")
-                .arg(text("role", "What it may do").value_parser(["station", "operator"]))
-                .arg(text("name", "Its name: 1 to 32 letters, digits, - or _")),
+                .about("Print a one-time code by which a station, an operator or an auditor becomes a client")
+                .arg(text("role", "What it may do").value_parser(["station", "operator", "auditor"]))
+                .arg(text("name", "Its name: 1 to 32 letters, digits, - or _"))
+                .args(rights_arguments()),
         )
         .subcommand(
             Command::new("config")
@@ -133,6 +136,54 @@ fn command() -> Command {
                         .arg(origin.help("And where each value came from")),
                 ),
         )
+}
+
+/// What a station may order.
+fn rights_arguments() -> [Arg; 5] {
+    let number = |name: &'static str, what: &'static str| {
+        Arg::new(name).long(name).value_name("COUNT").help(what)
+    };
+    let many = |name: &'static str, what: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .action(ArgAction::Append)
+            .help(what)
+    };
+    [
+        many(
+            "prefix",
+            "A prefix of names that the station may order; once for each; all without",
+        ),
+        many(
+            "certifies",
+            "What the station may order: card or terminal; both without",
+        )
+        .value_parser(["card", "terminal"]),
+        number("years", "Most years of validity; 10 without")
+            .value_parser(value_parser!(u8).range(1..)),
+        number("daily", "Most orders on one day; no limit without")
+            .value_parser(value_parser!(u32)),
+        number(
+            "jump",
+            "How far above the highest serial number it may choose a name; 100 without",
+        )
+        .value_parser(value_parser!(u32)),
+    ]
+}
+
+fn rights(arguments: &ArgMatches) -> Rights {
+    let texts = |name| arguments.get_many::<String>(name).into_iter().flatten();
+    let kind = |word: &String| match word.as_str() {
+        "terminal" => HolderKind::Terminal,
+        _ => HolderKind::Card,
+    };
+    Rights {
+        prefixes: texts("prefix").cloned().collect(),
+        roles: texts("certifies").map(kind).collect(),
+        years: arguments.get_one("years").copied(),
+        daily: arguments.get_one("daily").copied(),
+        jump: arguments.get_one("jump").copied(),
+    }
 }
 
 fn run(matches: &ArgMatches) -> Result<(), Failure> {
@@ -204,6 +255,7 @@ fn serve(config: &Config) -> Result<(), Failure> {
     if came > 0 {
         tracing::info!(came, "the register of clients moved into the store");
     }
+    register.adopt(now())?;
     let service = Service::new(
         Arc::new(desk),
         register,
@@ -211,7 +263,8 @@ fn serve(config: &Config) -> Result<(), Failure> {
         config.limits.clone(),
         clock,
     )?
-    .with_log(log.lost());
+    .with_log(log.lost())
+    .with_second(config.second);
     let running = Running::start(config.listen, &names(config), Arc::new(service), true)?;
     // Whoever wanted to read it may be gone; the log says it as well.
     let _ = writeln!(io::stdout(), "listening on https://{}", running.address());
@@ -346,6 +399,7 @@ fn enrol(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
     let text = |name| arguments.get_one::<String>(name).map_or("", String::as_str);
     let role = match text("role") {
         "operator" => ClientRole::Operator,
+        "auditor" => ClientRole::Auditor,
         _ => ClientRole::Station,
     };
     if !config.data.is_dir() {
@@ -360,7 +414,8 @@ fn enrol(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
     let register = Register::new(store);
     register.take_over(&config.data)?;
     let code = draw(&identity)?;
-    register.invite(text("name"), role, &code.hash(), now())?;
+    let rights = rights(arguments);
+    register.invite_with(text("name"), role, rights, &code.hash(), now())?;
     if let Err(undelivered) = handed_over(format_args!("{}\n", *code.dangerous_text())) {
         register.revoke(text("name"), now())?;
         return Err(format!("{undelivered}; the invitation was taken back").into());

@@ -99,6 +99,15 @@ pub(crate) fn challenge(
     now: Moment,
 ) -> Result<(Challenge, Line), AuthorityError> {
     let (holder, replaces) = plan(book, order)?;
+    let prefix = split(&holder).map_or("", |(prefix, _)| prefix);
+    let time = now.unix_seconds().max(book.last_time);
+    (book.roster).refuse_order(
+        by.as_deref(),
+        order.role,
+        &holder,
+        book.highest(prefix),
+        time,
+    )?;
     let event = Event::Challenge {
         nonce,
         role: order.role,

@@ -6,13 +6,13 @@
 //! A database that somebody put back by hand cannot be told from one that nothing happened to. A head that was kept elsewhere shows it.
 
 use crate::authority::Authority;
-use crate::client::RollEdit;
+use crate::client_change;
 use crate::clock::Waits;
 use crate::custody::{Custody, create_private, create_private_copy};
 use crate::error::AuthorityError;
 use crate::folder::{ROOT_FILE, STORE_FILE, in_workshop, refuse_taken};
 use crate::leap::MAX_LEAP;
-use crate::ledger::Event;
+use crate::ledger::{ClientChange, Event};
 use crate::moment::Moment;
 use crate::roots::Root;
 use crate::store::{Needs, Store, copy, sqlite};
@@ -173,6 +173,30 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// A client whose certificate nobody can verify any more must not keep its name.
+    fn revoke_clients(
+        &mut self,
+        key: &mut dyn crate::custody::Signer,
+        now: Moment,
+    ) -> Result<(), AuthorityError> {
+        let needs = Needs {
+            roll: true,
+            ..Needs::default()
+        };
+        self.step(&needs, Some(key), (now, Waits::Never), |book, _, now| {
+            let now = now.unix_seconds();
+            let clients = book.roster.clients.values();
+            let active = clients.filter(|client| client.revoked.is_none());
+            let names: Vec<String> = active.map(|client| client.name.clone()).collect();
+            for name in names {
+                client_change::change(book, &ClientChange::Revoked { name }, None, now)?;
+            }
+            Ok(())
+        })
+    }
+}
+
 fn rebuild(
     folder: &Path,
     from: &Backup<'_>,
@@ -201,26 +225,10 @@ fn rebuild(
     let mut new = sqlite::create(&folder.join(STORE_FILE), Duration::ZERO)?;
     let size = copy(old.as_mut(), new.as_mut())?;
     drop(old);
-    // A code may have been used since, and a client whose certificate nobody can verify any more must not keep its name.
-    let roll = new.roll()?;
-    let mut edits: Vec<RollEdit> = roll
-        .invitations
-        .into_iter()
-        .map(|open| RollEdit::Close(open.name))
-        .collect();
-    if !folder.join(TLS_CA).exists() {
+    let orphaned = !folder.join(TLS_CA).exists();
+    if orphaned {
         new.forget_tls_ca()?; // the service makes a new one, and its clients are enrolled again
-        let active = roll
-            .clients
-            .into_iter()
-            .filter(|client| client.revoked.is_none());
-        edits.extend(active.map(|client| RollEdit::Revoke {
-            name: client.name,
-            at: now.unix_seconds(),
-        }));
     }
-    new.begin_roll()?;
-    new.commit_roll(&edits)?;
     for name in ["backup.db", "backup.db-wal", "backup.db-shm"] {
         match fs::remove_file(folder.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -250,6 +258,9 @@ fn rebuild(
     };
     let leap = length(&mut authority, lost, from.leap)?;
     authority.leap(leap, key.as_mut(), now)?;
+    if orphaned {
+        authority.revoke_clients(key.as_mut(), now)?;
+    }
     authority
         .audit()
         .map_err(|finding| AuthorityError::Backup(from.file.into(), Box::new(finding)))?;

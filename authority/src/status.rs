@@ -83,12 +83,13 @@ pub(crate) fn publish(
     book: &mut Book,
     key: &mut dyn Signer,
     scope: Scope,
+    confirms: Option<u64>,
     by: Option<String>,
     now: Moment,
 ) -> Result<(StatusList, Line), AuthorityError> {
     book.require_key(key)?;
     let issuer = book.roots.newest().name();
-    sign(book, key, issuer, scope, by, now)
+    sign(book, key, issuer, (scope, confirms), by, now)
 }
 
 /// The same with an earlier root's key, for whoever knows no later one. Nothing is cut off with it: the link to the next root would be,
@@ -102,14 +103,14 @@ pub(crate) fn publish_under(
     let of = |root: &&Root| root.certificate.claims().key == public;
     let issuer = book.roots.iter().find(of).map(Root::name);
     let issuer = issuer.ok_or_else(|| AuthorityError::RolledOver(book.roots.newest().name()))?;
-    sign(book, key, issuer, Scope::Revoked, None, now)
+    sign(book, key, issuer, (Scope::Revoked, None), None, now)
 }
 
 fn sign(
     book: &mut Book,
     key: &mut dyn Signer,
     issuer: Name,
-    scope: Scope,
+    (scope, confirms): (Scope, Option<u64>),
     by: Option<String>,
     now: Moment,
 ) -> Result<(StatusList, Line), AuthorityError> {
@@ -132,6 +133,7 @@ fn sign(
         sequence,
         min_epoch,
         list: list.clone(),
+        confirms,
     };
     let line = book.record(now.unix_seconds(), by, event)?;
     Ok((list, line))

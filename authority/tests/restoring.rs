@@ -344,7 +344,7 @@ fn clients_come_back_and_the_tls_authority_only_with_its_file() {
         role: ClientRole::Station,
         fingerprint: "ab".repeat(32),
         added: START,
-        revoked: None,
+        ..Client::default()
     };
     for kept in [true, false] {
         let mut bench = Bench::new();
@@ -359,6 +359,7 @@ fn clients_come_back_and_the_tls_authority_only_with_its_file() {
             role: ClientRole::Station,
             code: "cd".repeat(32),
             expires: START + 86_400,
+            ..Invitation::default()
         };
         before.begin_roll().unwrap();
         before.commit_roll(&[RollEdit::Invite(open)]).unwrap();
@@ -370,11 +371,14 @@ fn clients_come_back_and_the_tls_authority_only_with_its_file() {
         let mut after = store(&bench.lose());
         let roll = after.roll().unwrap();
         let revoked = (!kept).then_some(START);
+        let line = roll.clients[0].line;
+        assert_eq!(line > 0, !kept, "a client that is revoked has a line");
         let expected = Client {
             revoked,
+            line,
             ..client.clone()
         };
-        assert!(roll.clients.contains(&expected), "{:?}", roll.clients);
+        assert_eq!(roll.clients, [expected]);
         assert!(roll.invitations.is_empty(), "the code may have been used");
         assert_eq!(after.tls_ca().unwrap(), kept.then_some([7; 32]));
     }

@@ -5,6 +5,8 @@ mod http;
 mod support;
 
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
+use authority::ledger::{ClientChange, Line, Wish};
+use authority::server::clients::RegisterError;
 use authority::server::desk::{
     Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
 };
@@ -319,6 +321,21 @@ impl Desk for Gate {
     }
     fn publish(&self, key: &IdempotencyKey, scope: Scope) -> Result<StatusList, DeskError> {
         self.desk.publish(key, scope)
+    }
+    fn change_client(&self, by: &str, change: ClientChange) -> Result<Line, RegisterError> {
+        self.desk.change_client(by, change)
+    }
+    fn propose_client(&self, by: &str, wish: Wish) -> Result<Line, RegisterError> {
+        self.desk.propose_client(by, wish)
+    }
+    fn propose(&self, key: &IdempotencyKey, wish: Wish) -> Result<Line, DeskError> {
+        self.desk.propose(key, wish)
+    }
+    fn confirm(&self, key: &IdempotencyKey, proposal: u64) -> Result<(), DeskError> {
+        self.desk.confirm(key, proposal)
+    }
+    fn dismiss(&self, key: &IdempotencyKey, proposal: u64) -> Result<(), DeskError> {
+        self.desk.dismiss(key, proposal)
     }
     fn holders(&self, page: &Page) -> Result<Vec<HolderRow>, DeskError> {
         self.desk.holders(page)

@@ -12,23 +12,24 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Method, route, path, body, and the four answers.
+/// Method, route, path, body, and the five answers.
 type Row = (
     &'static str,
     &'static str,
     &'static str,
     Option<Value>,
-    [&'static str; 4],
+    [&'static str; 5],
 );
 
-/// What nobody, a station, an operator and a revoked client are told before the desk is asked.
+/// What nobody, a station, an operator, a revoked client and an auditor are told before the desk is asked.
 /// `yes`: they come through, whatever the desk says then.
 #[rustfmt::skip]
 fn table() -> Vec<Row> {
-    const OPEN: [&str; 4] = ["yes", "yes", "yes", "yes"];
-    const STATION: [&str; 4] = ["not-enrolled", "yes", "wrong-role", "client-revoked"];
-    const OPERATOR: [&str; 4] = ["not-enrolled", "wrong-role", "yes", "client-revoked"];
-    const BOTH: [&str; 4] = ["not-enrolled", "yes", "yes", "client-revoked"];
+    const OPEN: [&str; 5] = ["yes", "yes", "yes", "yes", "yes"];
+    const STATION: [&str; 5] = ["not-enrolled", "yes", "wrong-role", "client-revoked", "wrong-role"];
+    const OPERATOR: [&str; 5] = ["not-enrolled", "wrong-role", "yes", "client-revoked", "wrong-role"];
+    const READER: [&str; 5] = ["not-enrolled", "wrong-role", "yes", "client-revoked", "yes"];
+    const BOTH: [&str; 5] = ["not-enrolled", "yes", "yes", "client-revoked", "yes"];
     let holder = || Some(json!({ "holder": "ZZTALLYCARD00009" }));
     vec![
         ("get", "/v1/health", "/v1/health", None, OPEN),
@@ -43,15 +44,18 @@ fn table() -> Vec<Row> {
         ("get", "/v1/requests/{id}", "/v1/requests/7", None, STATION),
         ("get", "/v1/waiting", "/v1/waiting?role=card", None, STATION),
         ("post", "/v1/deliveries", "/v1/deliveries", holder(), STATION),
-        ("get", "/v1/approvals", "/v1/approvals", None, OPERATOR),
+        ("get", "/v1/approvals", "/v1/approvals", None, READER),
         ("post", "/v1/approvals/{id}", "/v1/approvals/7", Some(json!({ "decision": "approve" })), OPERATOR),
         ("post", "/v1/revocations", "/v1/revocations", Some(json!({ "holder": "ZZTALLYCARD00009", "reason": "lost" })), OPERATOR),
         ("post", "/v1/status-lists", "/v1/status-lists", Some(json!({ "scope": "revoked" })), OPERATOR),
-        ("get", "/v1/holders", "/v1/holders", None, OPERATOR),
-        ("get", "/v1/enrolments", "/v1/enrolments", None, OPERATOR),
+        ("get", "/v1/holders", "/v1/holders", None, READER),
+        ("get", "/v1/enrolments", "/v1/enrolments", None, READER),
         ("post", "/v1/enrolments", "/v1/enrolments", Some(json!({ "name": "LINE9", "role": "station" })), OPERATOR),
-        ("get", "/v1/clients", "/v1/clients", None, OPERATOR),
+        ("get", "/v1/clients", "/v1/clients", None, READER),
         ("delete", "/v1/clients/{name}", "/v1/clients/LINE8", None, OPERATOR),
+        ("post", "/v1/rights/{name}", "/v1/rights/LINE8", Some(json!({})), OPERATOR),
+        ("get", "/v1/proposals", "/v1/proposals", None, READER),
+        ("post", "/v1/proposals/{id}", "/v1/proposals/7", Some(json!({ "decision": "confirm" })), OPERATOR),
         ("get", "/v1/holders/{holder}", "/v1/holders/ZZTALLYCARD00009", None, BOTH),
         ("get", "/v1/log/head", "/v1/log/head", None, BOTH),
         ("get", "/v1/log/consistency", "/v1/log/consistency?from=1&to=2", None, BOTH),
@@ -79,8 +83,15 @@ fn every_route_admits_whom_the_table_says_and_nobody_else() {
     let (station, operator) = (bench.station(), bench.operator());
     let revoked = bench.client("GONE", ClientRole::Operator);
     bench.register().revoke("GONE", bench.now()).unwrap();
-    let clients = [&bench.nobody(), &station, &operator, &revoked];
-    let names = ["nobody", "a station", "an operator", "a revoked client"];
+    let auditor = bench.client("EVE", ClientRole::Auditor);
+    let clients = [&bench.nobody(), &station, &operator, &revoked, &auditor];
+    let names = [
+        "nobody",
+        "a station",
+        "an operator",
+        "a revoked client",
+        "an auditor",
+    ];
     let mut wrong = Vec::new();
     for (method, _, path, body, expected) in table() {
         for ((client, name), expected) in clients.iter().zip(names).zip(expected) {

@@ -4,16 +4,21 @@
 mod support;
 
 use apdu::certificate::Role;
+use apdu::crypto::sha256;
+use authority::client::ClientRole;
 use authority::custody::NewKey;
 use authority::job::{Job, Task};
-use authority::ledger::Line;
+use authority::ledger::{ClientChange, Line, Wish};
 use authority::restore::{Backup, backup};
+use authority::server::clients::{Register, RegisterError};
 use authority::store::{Token, sqlite};
-use authority::{Application, Authority, Challenge, NameOrder, NewRoot, Order, Root, Scope};
+use authority::{
+    Application, Authority, Challenge, NameOrder, NewRoot, Order, Rights, Root, Scope,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use support::{Bench, DAY, PASSPHRASE, at, name, request};
+use support::{Bench, DAY, PASSPHRASE, START, at, name, request};
 
 const STORE: &str = "authority.db";
 const DOCUMENT: &str = include_str!("../../docs/authority.md");
@@ -52,6 +57,26 @@ fn order(bench: &mut Bench) -> Box<Application> {
 /// A store with something in every table, closed.
 fn story() -> (Bench, PathBuf) {
     let mut bench = Bench::new();
+    let register = sqlite::open(&bench.folder().join(STORE), Duration::from_secs(60)).unwrap();
+    let register = Register::new(register);
+    for (name, role) in [
+        ("LINE1", ClientRole::Station),
+        ("ADA", ClientRole::Operator),
+        ("BOB", ClientRole::Operator),
+    ] {
+        let rights = Rights {
+            daily: (role == ClientRole::Station).then_some(100),
+            ..Rights::default()
+        };
+        let code = sha256(&[name.as_bytes()]);
+        register
+            .invite_with(name, role, rights, &code, START)
+            .unwrap();
+        let certify =
+            |name: &str, _| Ok::<_, RegisterError>((sha256(&[b"key", name.as_bytes()]), ()));
+        register.enrol(&code, START, certify).unwrap();
+    }
+    drop(register);
     for delivered in [true, false] {
         let application = order(&mut bench);
         let holder = application.request.fields().holder;
@@ -77,6 +102,9 @@ fn story() -> (Bench, PathBuf) {
             false => run(&mut bench, "ADA", Job::Refuse { request, reason }),
         };
     }
+    let revoke = |name: &str| ClientChange::Revoked { name: name.into() };
+    let proposal = run(&mut bench, "ADA", Job::Propose(Wish::Client(revoke("BOB")))).sequence;
+    run(&mut bench, "ADA", Job::Dismiss(proposal));
     let file = bench.temporary.path().join("backup");
     let mut store = sqlite::open(&bench.folder().join(STORE), Duration::ZERO).unwrap();
     store.note_tls_ca(&[7; 32]).unwrap();
@@ -108,6 +136,17 @@ fn story() -> (Bench, PathBuf) {
         .unwrap();
     bench.key = bench.authority.unlock(&folder, PASSPHRASE).unwrap();
     order(&mut bench);
+    let proposal = run(&mut bench, "ADA", Job::Propose(Wish::CutOff)).sequence;
+    run(&mut bench, "BOB", Job::Confirm(proposal));
+    run(&mut bench, "ADA", Job::Propose(Wish::CutOff));
+    let invited = ClientChange::Invited {
+        name: "LINE2".into(),
+        role: ClientRole::Station,
+        rights: Rights::default(),
+        code: "cd".repeat(32),
+        expires: START + 1,
+    };
+    run(&mut bench, "ADA", Job::Client(invited));
     (bench, folder)
 }
 
@@ -215,6 +254,21 @@ fn rows_that_are_lost_lowered_reset_or_added_are_found() {
         ("UPDATE challenges SET used = 0", "a challenge"),
         ("UPDATE challenges SET client = 'LINE2'", "a challenge"),
         ("DELETE FROM challenges", "a challenge"),
+        ("UPDATE clients SET role = 'operator'", "a client"),
+        ("UPDATE clients SET rights = '{}'", "a client"),
+        ("UPDATE clients SET revoked = NULL, line = 0", "a client"),
+        ("UPDATE clients SET ordered = 0", "a client"),
+        ("DELETE FROM clients WHERE name = 'BOB'", "a client"),
+        (
+            "INSERT INTO clients (place, name, role, fingerprint, added) VALUES (9, 'EVE', 'operator', 'ab', 0)",
+            "a client",
+        ),
+        ("UPDATE invitations SET code = 'ab'", "an invitation"),
+        (
+            "INSERT INTO invitations (name, role, code, expires) VALUES ('EVE', 'operator', 'ab', 9999999999)",
+            "an invitation",
+        ),
+        ("UPDATE proposals SET decided = NULL", "a proposal"),
         ("UPDATE holders SET client = 'LINE2'", "the record of"),
         ("UPDATE lists SET list = x'00' WHERE sequence = 1", "list"),
         ("UPDATE restorations SET floor = 0", "a restoration"),

@@ -1,6 +1,8 @@
 //! What a line of the ledger tells.
 
 use super::text;
+use crate::client::ClientRole;
+use crate::rights::Rights;
 use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,95 @@ pub enum Replaced {
     Holder(Name),
     /// Nobody knows: a card was found to have been certified before, and no longer tells its name.
     Unknown,
+}
+
+/// A change of the service's clients. Certificates and codes stand here as SHA-256, in small hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ClientChange {
+    /// A client is invited.
+    Invited {
+        /// Its name to be.
+        name: String,
+        /// Its role to be.
+        role: ClientRole,
+        /// What it may order.
+        rights: Rights,
+        /// Of its one-time code.
+        code: String,
+        /// Last second at which the code enrols, Unix time.
+        expires: u64,
+    },
+    /// An invitation is taken back.
+    Withdrawn {
+        /// Whose.
+        name: String,
+    },
+    /// A client has enrolled with its code.
+    Enrolled {
+        /// Its name.
+        name: String,
+        /// Of the code.
+        code: String,
+        /// Of its certificate.
+        fingerprint: String,
+    },
+    /// A client that was enrolled before clients had lines.
+    Adopted {
+        /// Its name.
+        name: String,
+        /// Its role.
+        role: ClientRole,
+        /// Of its certificate.
+        fingerprint: String,
+        /// When it was enrolled, Unix seconds.
+        added: u64,
+        /// When it was revoked, Unix seconds.
+        revoked: Option<u64>,
+    },
+    /// A client has another certificate.
+    Renewed {
+        /// Its name.
+        name: String,
+        /// Of the new certificate.
+        fingerprint: String,
+    },
+    /// A client has other rights from now on.
+    Granted {
+        /// Its name.
+        name: String,
+        /// All that it may order.
+        rights: Rights,
+    },
+    /// A client is revoked.
+    Revoked {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl ClientChange {
+    /// Whether it is the same change, but for the time until which a code is good.
+    pub(crate) fn same(&self, other: &Self) -> bool {
+        let timeless = |change: &Self| {
+            let mut change = change.clone();
+            if let Self::Invited { expires, .. } = &mut change {
+                *expires = 0;
+            }
+            change
+        };
+        timeless(self) == timeless(other)
+    }
+}
+
+/// What an operator wants to be done, and a second one has to confirm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wish {
+    /// A change of the clients.
+    Client(ClientChange),
+    /// A status list that cuts off every certificate issued so far.
+    CutOff,
 }
 
 /// One event. Names are never given twice; the last five characters of a name are its serial number.
@@ -148,6 +239,29 @@ pub enum Event {
         /// The list.
         #[serde(with = "text::status_list")]
         list: StatusList,
+        /// Number of the line that proposed to cut everything off, where a second operator confirms it hereby.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirms: Option<u64>,
+    },
+    /// The clients of the service changed.
+    Client {
+        /// How.
+        change: ClientChange,
+        /// Number of the line that proposed it, where a second operator confirms it hereby.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirms: Option<u64>,
+    },
+    /// An operator wants something that a second one has to confirm.
+    Proposed {
+        /// What.
+        wish: Wish,
+        /// Last second at which it can be confirmed, Unix time.
+        until: u64,
+    },
+    /// An operator dismissed what was proposed.
+    Dismissed {
+        /// Number of the line that proposed it.
+        proposal: u64,
     },
     /// A backup was put back. What was written after it is lost; all numbers leap over it, and open challenges are void.
     Restored {
@@ -188,6 +302,9 @@ impl Event {
             Self::Delivered { .. } => "delivered",
             Self::Revoked { .. } => "revoked",
             Self::List { .. } => "list",
+            Self::Client { .. } => "client",
+            Self::Proposed { .. } => "proposed",
+            Self::Dismissed { .. } => "dismissed",
             Self::Restored { .. } => "restored",
             Self::Void {} => "void",
             Self::Clock { .. } => "clock",
@@ -205,7 +322,13 @@ impl Event {
             | Self::Issued { holder, .. }
             | Self::Delivered { holder }
             | Self::Revoked { holder, .. } => Some(*holder),
-            Self::List { .. } | Self::Restored { .. } | Self::Void {} | Self::Clock { .. } => None,
+            Self::List { .. }
+            | Self::Client { .. }
+            | Self::Proposed { .. }
+            | Self::Dismissed { .. }
+            | Self::Restored { .. }
+            | Self::Void {}
+            | Self::Clock { .. } => None,
         }
     }
 }

@@ -7,5 +7,5 @@ mod event;
 mod line;
 pub(crate) mod text;
 
-pub use event::{Event, Replaced};
+pub use event::{ClientChange, Event, Replaced, Wish};
 pub use line::{Fault, Line, MAX_LINE};

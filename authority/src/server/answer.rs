@@ -264,10 +264,10 @@ fn authorise(who: Who, client: Option<&Client>, peer: Peer) -> Result<(), Proble
         ));
     }
     if !who.admits(client.role) {
-        let words = if who == Who::Station {
-            "a station"
-        } else {
-            "an operator"
+        let words = match who {
+            Who::Station => "a station",
+            Who::Reader => "an operator or auditor",
+            _ => "an operator",
         };
         return Err(Problem::new(
             WRONG_ROLE,

@@ -7,10 +7,17 @@
 pub use crate::client::{Client, ClientRole};
 
 use super::pool::Pool;
+pub use crate::roster::CODE_LIFETIME;
+
+use crate::book::Book;
 use crate::client::{Invitation, Roll, RollEdit};
-use crate::ledger::text::{from_hex, to_hex};
-use crate::store::{Store, StoreError};
-use apdu::crypto::equal;
+use crate::client_change;
+use crate::error::AuthorityError;
+use crate::ledger::ClientChange;
+use crate::ledger::text::to_hex;
+use crate::rights::Rights;
+use crate::roster::{ClientRefused, Proposal};
+use crate::store::{Needs, Store, StoreError};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::fs::{self, File};
@@ -18,10 +25,6 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// How long a code enrols, in seconds: a day.
-pub const CODE_LIFETIME: u64 = 86_400;
-/// Most clients, with those that were revoked, and most open invitations.
-const MAX_ROWS: usize = 10_000;
 const MAX_FILE: u64 = 16 << 20;
 /// Where earlier versions kept the register, and what the file is called once it was taken over.
 const FILE: &str = "clients.json";
@@ -34,6 +37,10 @@ pub struct Invited {
     pub name: String,
     /// Its role to be.
     pub role: ClientRole,
+    /// What it may order.
+    pub rights: Rights,
+    /// The operator who invited it; null on the authority's machine.
+    pub invited_by: Option<String>,
     /// Last second at which its code enrols, Unix time.
     pub expires: u64,
 }
@@ -56,6 +63,12 @@ pub enum RegisterError {
     /// 10,000 rows.
     #[error("the register of clients is full")]
     Full,
+    /// Too much to do, or a wrong clock: ask again later.
+    #[error("{0}")]
+    Busy(String),
+    /// Against the rules; the words say which.
+    #[error("{0}")]
+    Refused(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -128,12 +141,15 @@ impl Register {
             .map(|row| Invited {
                 name: row.name,
                 role: row.role,
+                rights: row.rights,
+                invited_by: row.invited_by,
                 expires: row.expires,
             })
             .collect())
     }
 
-    /// Takes in an invitation whose code has this hash. Gives the last second at which it enrols, Unix time.
+    /// Takes in an invitation whose code has this hash, on the authority's own machine, without limits of rights. Gives the last second at
+    /// which it enrols, Unix time.
     ///
     /// # Errors
     /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Full`], [`RegisterError::Store`].
@@ -144,32 +160,43 @@ impl Register {
         code: &[u8; 32],
         now: u64,
     ) -> Result<u64, RegisterError> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        if !(1..=32).contains(&name.len()) || !name.bytes().all(plain) {
-            return Err(RegisterError::Name);
-        }
+        self.invite_with(name, role, Rights::default(), code, now)
+    }
+
+    /// The same with rights.
+    ///
+    /// # Errors
+    /// As [`invite`](Self::invite), and [`RegisterError::Refused`] for rights that cannot be.
+    pub fn invite_with(
+        &self,
+        name: &str,
+        role: ClientRole,
+        rights: Rights,
+        code: &[u8; 32],
+        now: u64,
+    ) -> Result<u64, RegisterError> {
         let expires = now.saturating_add(CODE_LIFETIME);
-        self.change(|roll, edits| {
-            let (open, old): (Vec<_>, Vec<_>) = roll
-                .invitations
-                .iter()
-                .partition(|invitation| now <= invitation.expires);
-            let invited = open.iter().any(|invitation| invitation.name == name);
-            if invited || roll.active(name).is_some() {
-                return Err(RegisterError::Taken(name.into()));
-            }
-            if open.len() >= MAX_ROWS || roll.clients.len() >= MAX_ROWS {
-                return Err(RegisterError::Full);
-            }
-            edits.extend(old.iter().map(|row| RollEdit::Close(row.name.clone())));
-            edits.push(RollEdit::Invite(Invitation {
-                name: name.into(),
-                role,
-                code: to_hex(code),
-                expires,
-            }));
-            Ok(expires)
-        })
+        let change = ClientChange::Invited {
+            name: name.into(),
+            role,
+            rights,
+            code: to_hex(code),
+            expires,
+        };
+        self.change(|book| client_change::change(book, &change, None, now).map(drop))?;
+        Ok(expires)
+    }
+
+    /// The invitation whose code has this hash, if it is open now. A wrong code is told without the write lock, and without the roll:
+    /// guesses keep nobody from writing. What is looked up is the hash, so the time that it takes says nothing about a code.
+    ///
+    /// # Errors
+    /// [`RegisterError::NoInvitation`], [`RegisterError::Store`].
+    pub fn invitation(&self, code: &[u8; 32], now: u64) -> Result<Invitation, RegisterError> {
+        let hash = to_hex(code);
+        let open = self.read(|store| store.invitation(&hash))?;
+        let open = open.filter(|open| now <= open.expires);
+        open.ok_or(RegisterError::NoInvitation)
     }
 
     /// Uses up the invitation whose code has this hash. `certify` makes the certificate for the name and role, and its SHA-256.
@@ -183,56 +210,58 @@ impl Register {
         now: u64,
         certify: impl FnOnce(&str, ClientRole) -> Result<([u8; 32], T), E>,
     ) -> Result<(Client, T), E> {
-        // A wrong code is told without the write lock, and without the roll: guesses keep nobody from writing. What is looked up is the
-        // hash, so the time that it takes says nothing about a code.
-        let hash = to_hex(code);
-        let open = self.read(|store| store.invitation(&hash));
-        let open = open.map_err(RegisterError::from)?;
-        if open.is_none_or(|invitation| invitation.expires < now) {
-            return Err(RegisterError::NoInvitation.into());
-        }
-        self.change(|roll, edits| {
-            // Every row is looked at, in time that does not depend on the code.
-            let mut found = None;
-            for invitation in &roll.invitations {
-                let stored = from_hex(&invitation.code).unwrap_or_default();
-                if equal(&stored, code) && now <= invitation.expires {
-                    found = Some(invitation);
-                }
-            }
-            let invitation = found.ok_or(RegisterError::NoInvitation)?;
-            let (fingerprint, made) = certify(&invitation.name, invitation.role)?;
-            let client = Client {
-                name: invitation.name.clone(),
-                role: invitation.role,
-                fingerprint: to_hex(&fingerprint),
-                added: now,
-                revoked: None,
-            };
-            edits.push(RollEdit::Close(client.name.clone()));
-            edits.push(RollEdit::Enrol(client.clone()));
-            Ok((client, made))
-        })
+        let open = self.invitation(code, now)?;
+        let (fingerprint, made) = certify(&open.name, open.role)?;
+        let change = enrolled(&open.name, code, &fingerprint);
+        let by = Some(open.name);
+        self.change(|book| client_change::change(book, &change, by, now).map(drop))?;
+        let client = self.find(&fingerprint)?;
+        let client = client.ok_or(RegisterError::Unknown)?;
+        Ok((client, made))
     }
 
-    /// Revokes the client of this name, or takes back its invitation.
+    /// Revokes the client of this name, or takes back its invitation, on the authority's own machine.
     ///
     /// # Errors
     /// [`RegisterError::Unknown`], [`RegisterError::Store`].
     pub fn revoke(&self, name: &str, now: u64) -> Result<(), RegisterError> {
-        self.change(|roll, edits| {
-            if roll.invitations.iter().any(|row| row.name == name) {
-                edits.push(RollEdit::Close(name.into()));
-            }
-            if roll.active(name).is_some() {
-                let name = name.into();
-                edits.push(RollEdit::Revoke { name, at: now });
-            }
-            match edits.is_empty() {
-                true => Err(RegisterError::Unknown),
-                false => Ok(()),
-            }
-        })
+        let change = self.ending(name)?;
+        self.change(|book| client_change::change(book, &change, None, now).map(drop))
+    }
+
+    /// What ends a client of this name: its revocation, or the withdrawal of its invitation.
+    ///
+    /// # Errors
+    /// [`RegisterError::Unknown`], [`RegisterError::Store`].
+    pub fn ending(&self, name: &str) -> Result<ClientChange, RegisterError> {
+        let roll = self.read(|store| store.roll())?;
+        let invited = roll.invitations.iter().any(|open| open.name == name);
+        let active = roll.active(name).is_some();
+        let name = name.into();
+        match (active, invited) {
+            (true, _) => Ok(ClientChange::Revoked { name }),
+            (false, true) => Ok(ClientChange::Withdrawn { name }),
+            (false, false) => Err(RegisterError::Unknown),
+        }
+    }
+
+    /// Changes that wait for a second operator now, newest first, at most 1,000.
+    ///
+    /// # Errors
+    /// [`RegisterError::Store`].
+    pub fn proposals(&self, now: u64) -> Result<Vec<Proposal>, RegisterError> {
+        let (mut open, restored) =
+            self.read(|store| Ok((store.proposals()?, store.restored()?)))?;
+        open.retain(|proposal| now <= proposal.until && proposal.line > restored);
+        Ok(open)
+    }
+
+    /// Writes a line for each client that no line knows yet.
+    ///
+    /// # Errors
+    /// [`RegisterError::Store`].
+    pub fn adopt(&self, now: u64) -> Result<(), RegisterError> {
+        self.change(|book| client_change::adopt(book, now))
     }
 
     /// Takes over the register that an earlier version left in `folder`, once: the file has another name afterwards. Who is in the
@@ -254,38 +283,77 @@ impl Register {
         }
         .map_err(failed)?;
         let old: Roll = serde_json::from_slice(&text).map_err(|error| failed(error.into()))?;
-        let came = self.change(|roll, edits| {
-            merge(&old, roll, edits);
-            Ok::<_, RegisterError>(edits.len())
-        })?;
+        let mut edits = Vec::new();
+        {
+            let mut store = self.store();
+            merge(&old, &store.begin_roll()?, &mut edits);
+            store.commit_roll(&edits)?;
+        }
+        let came = edits.len();
         fs::rename(&path, folder.join(TAKEN))
             .and_then(|()| File::open(folder)?.sync_all())
             .map_err(failed)?;
         Ok(came)
     }
 
-    fn change<T, E: From<RegisterError>>(
+    /// One change of the ledger. A head over it is signed with the next lines of the service.
+    fn change(
         &self,
-        change: impl FnOnce(&Roll, &mut Vec<RollEdit>) -> Result<T, E>,
-    ) -> Result<T, E> {
+        work: impl FnOnce(&mut Book) -> Result<(), AuthorityError>,
+    ) -> Result<(), RegisterError> {
+        let needs = Needs {
+            roll: true,
+            ..Needs::default()
+        };
         let mut store = self.store();
-        let roll = store.begin_roll().map_err(RegisterError::from)?;
-        let mut edits = Vec::new();
-        match change(&roll, &mut edits) {
-            Ok(done) => {
-                store.commit_roll(&edits).map_err(RegisterError::from)?;
-                Ok(done)
-            }
-            Err(error) => {
-                store.abandon();
-                Err(error)
-            }
+        let mut book = store.begin(&needs)?;
+        let done = work(&mut book);
+        if done.is_err() || book.lines() == book.size {
+            store.abandon();
+            return Ok(done?);
         }
+        if let Err(error) = store.append(&book) {
+            store.abandon();
+            return Err(error.into());
+        }
+        Ok(store.commit(book, None)?)
     }
 
     fn store(&self) -> MutexGuard<'_, Box<dyn Store>> {
         // A change that panicked is ended by the next one.
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A client has enrolled with the code of this hash.
+pub(super) fn enrolled(name: &str, code: &[u8; 32], fingerprint: &[u8; 32]) -> ClientChange {
+    ClientChange::Enrolled {
+        name: name.into(),
+        code: to_hex(code),
+        fingerprint: to_hex(fingerprint),
+    }
+}
+
+impl From<AuthorityError> for RegisterError {
+    fn from(error: AuthorityError) -> Self {
+        match error {
+            AuthorityError::Store(error) => Self::Store(error),
+            AuthorityError::Client(refused) => refused.into(),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+impl From<ClientRefused> for RegisterError {
+    fn from(refused: ClientRefused) -> Self {
+        match refused {
+            ClientRefused::Name => Self::Name,
+            ClientRefused::Taken(name) => Self::Taken(name),
+            ClientRefused::NoInvitation => Self::NoInvitation,
+            ClientRefused::Unknown => Self::Unknown,
+            ClientRefused::Full => Self::Full,
+            other => Self::Refused(other.to_string()),
+        }
     }
 }
 

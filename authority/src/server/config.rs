@@ -4,6 +4,7 @@
 
 use super::approval::Approval;
 use super::limit::Limits;
+use super::second::Second;
 use etcetera::BaseStrategy as _;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +31,7 @@ pub struct Setting {
 
 /// Every setting there is.
 #[rustfmt::skip]
-pub const SETTINGS: [Setting; 20] = [
+pub const SETTINGS: [Setting; 22] = [
     Setting { key: "data", default: "", what: "Folder of the authority: ledger, key, TLS CA; unless told otherwise where `certify ca init` makes it" },
     Setting { key: "passphrase_file", default: "", what: "File with the passphrase of the authority's key, on its first line; mode 0600" },
     Setting { key: "store_file", default: "", what: "File with the address of a PostgreSQL store, postgres://user@host/database, on its first line, over a network with sslmode and sslrootcert; mode 0600, for it may hold a password; without, the folder's own store" },
@@ -40,6 +41,8 @@ pub const SETTINGS: [Setting; 20] = [
     Setting { key: "approval", default: "none", what: "Whose certificates an operator has to approve before they are signed: none, cards, terminals or all" },
     Setting { key: "approval_days", default: "7", what: "Days that a request waits for its approval before it dies, 1 to 365" },
     Setting { key: "clock_ahead_seconds", default: "86400", what: "Seconds that the clock may be ahead of the last time that was believed; beyond, orders and certificates wait for `authority clock confirm`" },
+    Setting { key: "second_operator", default: "none", what: "What waits until a second operator confirms it: none, clients (invitations, revocations, rights), cut-off (of all certificates) or all" },
+    Setting { key: "approve_own", default: "auto", what: "Whether an operator may approve requests of stations that it invited itself: yes, no, or auto, which is no where something waits for a second operator" },
     Setting { key: "connections", default: "256", what: "Connections at a time; more wait to be accepted" },
     Setting { key: "operations", default: "16", what: "Operations of the authority at a time; more wait" },
     Setting { key: "body_bytes", default: "65536", what: "Largest body of a request, in bytes" },
@@ -200,6 +203,14 @@ impl Values {
                 "a whole number from 60 to 31536000",
                 |seconds| (60..=31_536_000).contains(seconds),
             )?,
+            second: Second {
+                operator: self.parsed(
+                    "second_operator",
+                    "none, clients, cut-off or all",
+                    |_| true,
+                )?,
+                approve_own: self.parsed("approve_own", "auto, yes or no", |_| true)?,
+            },
             limits: Limits {
                 connections: self.count("connections")?,
                 operations: self.count("operations")?,
@@ -296,6 +307,8 @@ pub struct Config {
     pub approval_time: Duration,
     /// Seconds that the clock may be ahead of the last time that was believed.
     pub clock_ahead: u64,
+    /// What one operator alone may not do.
+    pub second: Second,
     /// Limits.
     pub limits: Limits,
 }

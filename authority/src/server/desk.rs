@@ -3,7 +3,8 @@
 //! A method that changes something has done so durably when it returns. Methods that take an [`IdempotencyKey`] are exactly once:
 //! the same key with the same content gives the first outcome again, also after a restart; with other content [`DeskError::Conflict`].
 
-use crate::ledger::Replaced;
+use super::clients::RegisterError;
+use crate::ledger::{ClientChange, Line, Replaced, Wish};
 use crate::{Challenge, Holder, Order, Root, Scope};
 use apdu::certificate::{Certificate, KeyId, Name, Request, Role, StatusList};
 use serde_json::Value;
@@ -52,6 +53,22 @@ pub trait Desk: Send + Sync + 'static {
     fn revoke(&self, key: &IdempotencyKey, holder: Name, reason: &str) -> Result<(), DeskError>;
     /// Signs the next status list; exactly once.
     fn publish(&self, key: &IdempotencyKey, scope: Scope) -> Result<StatusList, DeskError>;
+    /// Changes the clients on behalf of one.
+    ///
+    /// # Errors
+    /// As of the register: [`RegisterError`].
+    fn change_client(&self, by: &str, change: ClientChange) -> Result<Line, RegisterError>;
+    /// Notes a change of the clients that a second operator has to confirm.
+    ///
+    /// # Errors
+    /// As of the register: [`RegisterError`].
+    fn propose_client(&self, by: &str, wish: Wish) -> Result<Line, RegisterError>;
+    /// Notes what a second operator has to confirm; exactly once.
+    fn propose(&self, key: &IdempotencyKey, wish: Wish) -> Result<Line, DeskError>;
+    /// Confirms, as a second operator, what was proposed; exactly once.
+    fn confirm(&self, key: &IdempotencyKey, proposal: u64) -> Result<(), DeskError>;
+    /// Dismisses what was proposed; exactly once.
+    fn dismiss(&self, key: &IdempotencyKey, proposal: u64) -> Result<(), DeskError>;
     /// Holders in the order of their names.
     fn holders(&self, page: &Page) -> Result<Vec<HolderRow>, DeskError>;
     /// The newest signed tree head.

@@ -2,6 +2,7 @@
 
 use super::Clock;
 use super::approval::Approval;
+use super::clients::RegisterError;
 use super::desk::{
     Desk, DeskError, HolderRow, IdempotencyKey, Issued, Outcome, Page, Part, Waiting,
 };
@@ -9,12 +10,12 @@ use super::pool::{Lent, Pool};
 use crate::clerk::{Clerk, ClerkError, Machine, Made};
 use crate::custody::{Awaited, CustodyError, Signer};
 use crate::job::{Job, Task};
-use crate::ledger::{Event, Line};
+use crate::ledger::{ClientChange, Event, Line, Wish};
 use crate::store::{StoreError, Token};
 use crate::tree::Receipt;
 use crate::{
-    Application, ApprovalRefused, Authority, AuthorityError, Challenge, Holder, Moment,
-    NotProvable, Order, RevocationRefused, Root, Scope,
+    Application, ApprovalRefused, Authority, AuthorityError, Challenge, ClientRefused, Holder,
+    Moment, NotProvable, Order, RevocationRefused, Root, Scope,
 };
 use apdu::certificate::{Certificate, Name, Request, Role, StatusList};
 use apdu::crypto::Entropy;
@@ -109,6 +110,18 @@ impl LedgerDesk {
     /// Has a task done for a client, once.
     fn ask(&self, key: &IdempotencyKey, job: Job) -> Result<Made, DeskError> {
         Ok(self.try_ask(key, job)?)
+    }
+
+    /// Has a task done for a client without its own word for it: a change of the clients, which is refused when it was done before.
+    fn ask_for(&self, by: &str, job: Job) -> Result<Line, RegisterError> {
+        let by = Some(by.into());
+        let token = None;
+        match self.clerk.ask(Task { job, by, token }) {
+            Ok(line) => Ok(line),
+            Err(ClerkError::Task(error)) => Err(error.into()),
+            Err(ClerkError::Store(error)) => Err(error.into()),
+            Err(error) => Err(RegisterError::Busy(error.to_string())),
+        }
     }
 
     pub(super) fn try_ask(&self, key: &IdempotencyKey, job: Job) -> Result<Made, ClerkError> {
@@ -218,7 +231,11 @@ impl From<AuthorityError> for DeskError {
             AuthorityError::Revocation(_) | AuthorityError::NotProvable(_) => {
                 Self::Refused(error.to_string())
             }
-            AuthorityError::Approval(ApprovalRefused::Unknown(_)) => Self::NotFound,
+            AuthorityError::Approval(ApprovalRefused::Unknown(_))
+            | AuthorityError::Client(ClientRefused::NoProposal(_)) => Self::NotFound,
+            AuthorityError::Right(_) | AuthorityError::Client(_) => {
+                Self::Refused(error.to_string())
+            }
             AuthorityError::TokenReused | AuthorityError::Approval(ApprovalRefused::Decided(_)) => {
                 Self::Conflict
             }
@@ -361,6 +378,26 @@ impl Desk for LedgerDesk {
             Event::List { list, .. } => Ok(list),
             _ => Err(DeskError::Conflict),
         }
+    }
+
+    fn change_client(&self, by: &str, change: ClientChange) -> Result<Line, RegisterError> {
+        self.ask_for(by, Job::Client(change))
+    }
+
+    fn propose_client(&self, by: &str, wish: Wish) -> Result<Line, RegisterError> {
+        self.ask_for(by, Job::Propose(wish))
+    }
+
+    fn propose(&self, key: &IdempotencyKey, wish: Wish) -> Result<Line, DeskError> {
+        Ok(self.ask(key, Job::Propose(wish))?.line)
+    }
+
+    fn confirm(&self, key: &IdempotencyKey, proposal: u64) -> Result<(), DeskError> {
+        self.ask(key, Job::Confirm(proposal)).map(drop)
+    }
+
+    fn dismiss(&self, key: &IdempotencyKey, proposal: u64) -> Result<(), DeskError> {
+        self.ask(key, Job::Dismiss(proposal)).map(drop)
     }
 
     fn holders(&self, page: &Page) -> Result<Vec<HolderRow>, DeskError> {

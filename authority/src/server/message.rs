@@ -4,7 +4,7 @@ use super::clients::{Client, ClientRole, Invited};
 use super::desk::{HolderRow, Issued, Part, Waiting};
 use super::problem::{MALFORMED, Problem};
 use crate::ledger::Replaced;
-use crate::{Challenge, Holder, NameOrder, Order, Scope};
+use crate::{Challenge, Holder, NameOrder, Order, Rights, Scope};
 use apdu::certificate::{Name, Role, StatusList};
 use base64ct::{Base64, Encoding as _};
 use schemars::JsonSchema;
@@ -482,19 +482,9 @@ pub struct EnrolmentBody {
     pub name: String,
     /// What it may do.
     pub role: ClientRole,
-}
-
-/// A one-time code. It is told here and never again.
-#[derive(Serialize, JsonSchema)]
-pub struct EnrolmentAnswer {
-    /// The client's name.
-    pub name: String,
-    /// Its role.
-    pub role: ClientRole,
-    /// The code.
-    pub code: CodeText,
-    /// Last second at which it enrols, Unix time.
-    pub expires: u64,
+    /// What it may order; without, whatever a station may.
+    #[serde(default)]
+    pub rights: Rights,
 }
 
 /// All that wait for an operator.

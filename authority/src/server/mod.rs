@@ -27,6 +27,7 @@ pub mod limit;
 pub mod listen;
 pub mod log;
 pub mod message;
+mod message_clients;
 mod metrics;
 pub mod openapi;
 pub mod pool;
@@ -34,6 +35,7 @@ pub mod problem;
 mod replay;
 pub mod route;
 pub mod routes;
+pub mod second;
 mod service;
 
 pub use service::{Clock, Service};

@@ -117,7 +117,8 @@ fn tag(who: Who) -> &'static str {
         Who::Anyone => "anyone",
         Who::Station => "station",
         Who::Operator => "operator",
-        Who::Enrolled => "station or operator",
+        Who::Reader => "operator or auditor",
+        Who::Enrolled => "station, operator or auditor",
     }
 }
 
@@ -125,7 +126,7 @@ fn meaning(status: u16) -> &'static str {
     match status {
         200 => "Here it is",
         201 => "Done",
-        202 => "Waits for an operator's approval",
+        202 => "Waits for an operator",
         204 => "Done; nothing to say",
         _ => "Not well",
     }

@@ -16,7 +16,9 @@ pub enum Who {
     Station,
     /// Operators.
     Operator,
-    /// Stations and operators.
+    /// Operators and auditors.
+    Reader,
+    /// All clients.
     Enrolled,
 }
 
@@ -27,6 +29,7 @@ impl Who {
             Self::Anyone | Self::Enrolled => true,
             Self::Station => role == ClientRole::Station,
             Self::Operator => role == ClientRole::Operator,
+            Self::Reader => role != ClientRole::Station,
         }
     }
 }
@@ -175,19 +178,16 @@ impl Route {
         Self::bare(Method::Get, path, who, summary, run)
     }
 
-    /// DELETE, which has nothing to say.
-    pub(super) fn delete(
+    /// DELETE.
+    pub(super) fn delete<A: Serialize + JsonSchema + 'static>(
         path: &'static str,
         who: Who,
         summary: &'static str,
-        run: fn(&Call<'_>) -> Result<(), Problem>,
+        run: fn(&Call<'_>) -> Told<A>,
     ) -> Self {
         Self {
-            method: Method::Delete,
-            statuses: &[204],
-            answer: None,
-            run: Box::new(move |call| run(call).and_then(|()| written((204, ())))),
-            ..Self::get(path, who, summary, |_| Ok((204, ())))
+            statuses: &[202, 204],
+            ..Self::bare(Method::Delete, path, who, summary, run)
         }
     }
 

@@ -1,8 +1,8 @@
 //! The table of routes. The router, the description and the documentation's table are made from it or checked against it.
 
-use super::handle::{account, operator, public, station};
+use super::handle::{account, clients, operator, public, station};
 use super::metrics;
-use super::route::Who::{Anyone, Enrolled, Operator, Station};
+use super::route::Who::{Anyone, Enrolled, Operator, Reader, Station};
 use super::route::{JSON, Parameter, Route};
 
 /// Every route there is.
@@ -25,18 +25,21 @@ pub fn routes() -> Vec<Route> {
         ]),
         Route::post("/v1/deliveries", Station, "A holder has stored its certificate", &[204], station::delivery),
 
-        Route::get("/v1/approvals", Operator, "Requests that wait for an operator", operator::approvals),
+        Route::get("/v1/approvals", Reader, "Requests that wait for an operator", operator::approvals),
         Route::post("/v1/approvals/{id}", Operator, "Approve or refuse a request", &[200, 204], operator::decide),
         Route::post("/v1/revocations", Operator, "Revoke a holder, for ever", &[204], operator::revoke),
-        Route::post("/v1/status-lists", Operator, "Sign and publish the next status list", &[201], operator::publish),
-        Route::get("/v1/holders", Operator, "Holders, page by page", operator::holders).with_query(&[
+        Route::post("/v1/status-lists", Operator, "Sign and publish the next status list", &[201, 202], operator::publish),
+        Route::get("/v1/holders", Reader, "Holders, page by page", operator::holders).with_query(&[
             Parameter { name: "after", what: "Names after this one", required: false, number: false },
             Parameter { name: "limit", what: "At most so many: 1 to 1000, 100 without", required: false, number: true },
         ]),
-        Route::get("/v1/enrolments", Operator, "Open invitations, without their codes", operator::enrolments),
-        Route::post("/v1/enrolments", Operator, "Invite a client; gives its one-time code", &[201], operator::invite).not_remembered(),
-        Route::get("/v1/clients", Operator, "All clients, also those that were revoked", operator::clients),
-        Route::delete("/v1/clients/{name}", Operator, "Revoke a client, or take back its invitation", operator::revoke_client),
+        Route::get("/v1/enrolments", Reader, "Open invitations, without their codes", clients::enrolments),
+        Route::post("/v1/enrolments", Operator, "Invite a client; gives its one-time code", &[201, 202], clients::invite).not_remembered(),
+        Route::get("/v1/clients", Reader, "All clients, also those that were revoked", clients::clients),
+        Route::delete("/v1/clients/{name}", Operator, "Revoke a client, or take back its invitation", clients::end),
+        Route::post("/v1/rights/{name}", Operator, "Give a station other rights", &[202, 204], clients::grant),
+        Route::get("/v1/proposals", Reader, "Changes that wait for a second operator", clients::proposals),
+        Route::post("/v1/proposals/{id}", Operator, "Confirm, as a second operator, or dismiss a change", &[204], clients::decide),
 
         Route::get("/v1/holders/{holder}", Enrolled, "One holder and its certificate", account::holder),
         Route::get("/v1/log/head", Enrolled, "The newest signed tree head", account::head),

@@ -9,6 +9,7 @@ use super::metrics::Metrics;
 use super::replay::Replay;
 use super::route::Route;
 use super::routes::routes;
+use super::second::Second;
 use crate::EnrolmentCode;
 use apdu::crypto::EntropyError;
 use getrandom::SysRng;
@@ -27,6 +28,7 @@ pub struct Service {
     pub(super) register: Register,
     pub(super) identity: Identity,
     pub(super) limits: Limits,
+    pub(super) second: Second,
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) replay: Replay,
@@ -59,6 +61,7 @@ impl Service {
             clients: Buckets::new(limits.rate, limits.burst),
             addresses: Buckets::new(limits.rate, limits.burst),
             limits,
+            second: Second::default(),
             clock,
             metrics: Metrics::default(),
             replay: Replay::default(),
@@ -74,6 +77,11 @@ impl Service {
     pub fn with_log(mut self, lost: ErrorCounter) -> Self {
         self.metrics.log_lost = Some(lost);
         self
+    }
+
+    /// With these settings about a second operator.
+    pub fn with_second(self, second: Second) -> Self {
+        Self { second, ..self }
     }
 
     pub(super) fn now(&self) -> u64 {

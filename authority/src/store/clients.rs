@@ -4,6 +4,7 @@ use super::StoreError;
 use super::row::{Row, Value};
 use super::sql::{Sql, SqlStore};
 use crate::client::{Client, ClientRole, Invitation, Roll, RollEdit};
+use crate::roster::Proposal;
 
 /// Who may connect to the service, and by which TLS authority its clients know it.
 pub trait Clients {
@@ -18,6 +19,9 @@ pub trait Clients {
 
     /// All clients and invitations.
     fn roll(&mut self) -> Result<Roll, StoreError>;
+
+    /// Changes that no second operator has decided about, the newest 1,000, newest first; also those that have expired.
+    fn proposals(&mut self) -> Result<Vec<Proposal>, StoreError>;
 
     /// Takes the store's write lock and gives all clients and invitations. Ends with [`Clients::commit_roll`], or with
     /// [`Store::abandon`](super::Store::abandon).
@@ -36,14 +40,21 @@ pub trait Clients {
     fn forget_tls_ca(&mut self) -> Result<(), StoreError>;
 }
 
-const CLIENT: &str = "name, role, fingerprint, added, revoked";
-const INVITATION: &str = "name, role, code, expires";
+/// Columns of a client, in the order in which [`client`] takes them.
+pub(super) const CLIENT: &str =
+    "place, name, role, fingerprint, added, revoked, line, inviter, rights, day, ordered";
+/// Columns of an invitation, in the order in which [`invitation`] takes them.
+pub(super) const INVITATION: &str = "name, role, code, expires, line, inviter, rights";
+/// Columns of a proposal, in the order in which [`proposal`] takes them.
+pub(super) const PROPOSAL: &str = "line, time, client, until, wish, decided";
+/// Most proposals that are looked at.
+const MAX_PROPOSALS: u32 = 1_000;
 
 impl<S: Sql> Clients for SqlStore<S> {
     fn client(&mut self, fingerprint: &str) -> Result<Option<Client>, StoreError> {
         let text = format!("SELECT {CLIENT} FROM clients WHERE fingerprint = $1");
         let found = self.read("a client", &text, &[fingerprint.into()], client)?;
-        Ok(found.into_iter().next())
+        Ok(found.into_iter().next().map(|(_, client)| client))
     }
 
     fn invitation(&mut self, code: &str) -> Result<Option<Invitation>, StoreError> {
@@ -55,12 +66,17 @@ impl<S: Sql> Clients for SqlStore<S> {
     fn roll(&mut self) -> Result<Roll, StoreError> {
         let text = format!("SELECT {CLIENT} FROM clients ORDER BY place");
         let clients = self.read("a client", &text, &[], client)?;
+        let clients = clients.into_iter().map(|(_, client)| client).collect();
         let text = format!("SELECT {INVITATION} FROM invitations ORDER BY expires, name");
         let invitations = self.read("an invitation", &text, &[], invitation)?;
         Ok(Roll {
             clients,
             invitations,
         })
+    }
+
+    fn proposals(&mut self) -> Result<Vec<Proposal>, StoreError> {
+        self.read("a proposal", &open_proposals(), &[], proposal)
     }
 
     fn begin_roll(&mut self) -> Result<Roll, StoreError> {
@@ -109,8 +125,8 @@ impl<S: Sql> SqlStore<S> {
                     invitation.code.as_str().into(),
                     invitation.expires.into(),
                 ];
-                let table = format!("invitations ({INVITATION})");
-                self.insert(&table, row.len(), &row, "")
+                let table = "invitations (name, role, code, expires)";
+                self.insert(table, row.len(), &row, "")
             }
             RollEdit::Close(name) => {
                 let text = "DELETE FROM invitations WHERE name = $1";
@@ -140,23 +156,51 @@ impl<S: Sql> SqlStore<S> {
     }
 }
 
-/// From [`CLIENT`].
-fn client(row: &mut Row) -> Option<Client> {
-    Some(Client {
+pub(super) fn open_proposals() -> String {
+    format!(
+        "SELECT {PROPOSAL} FROM proposals WHERE decided IS NULL ORDER BY line DESC LIMIT {MAX_PROPOSALS}"
+    )
+}
+
+/// From [`CLIENT`]: its place, and the client.
+pub(super) fn client(row: &mut Row) -> Option<(u64, Client)> {
+    let place = row.number()?;
+    let client = Client {
         name: row.text()?,
         role: ClientRole::from_word(&row.text()?)?,
         fingerprint: row.text()?,
         added: row.number()?,
         revoked: row.maybe_number()?,
-    })
+        line: row.number()?,
+        invited_by: row.maybe_text()?,
+        rights: serde_json::from_str(&row.text()?).ok()?,
+        day: row.number()?,
+        ordered: row.number()?,
+    };
+    Some((place, client))
 }
 
 /// From [`INVITATION`].
-fn invitation(row: &mut Row) -> Option<Invitation> {
+pub(super) fn invitation(row: &mut Row) -> Option<Invitation> {
     Some(Invitation {
         name: row.text()?,
         role: ClientRole::from_word(&row.text()?)?,
         code: row.text()?,
         expires: row.number()?,
+        line: row.number()?,
+        invited_by: row.maybe_text()?,
+        rights: serde_json::from_str(&row.text()?).ok()?,
+    })
+}
+
+/// From [`PROPOSAL`].
+pub(super) fn proposal(row: &mut Row) -> Option<Proposal> {
+    Some(Proposal {
+        line: row.number()?,
+        time: row.number()?,
+        by: row.text()?,
+        until: row.number()?,
+        wish: serde_json::from_str(&row.text()?).ok()?,
+        decided: row.maybe_number()?,
     })
 }

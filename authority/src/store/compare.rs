@@ -10,6 +10,7 @@ use super::sql::{Sql, SqlStore};
 use crate::book::Book;
 use crate::leap::Restoration;
 use crate::roots::{Root, Roots};
+use crate::roster::rows_are_compared;
 use crate::tree::{self, MemoryNodes, Node, SignedTreeHead};
 use apdu::certificate::StatusList;
 use planted::planted;
@@ -72,7 +73,27 @@ impl<S: Sql> SqlStore<S> {
         let lists = lists.iter().map(|list| records::list(list).to_vec());
         let leaps = restorations.iter();
         let leaps = leaps.map(|restoration| records::restoration(restoration).to_vec());
-        let all: [(&Table, Vec<Vec<Value>>); 8] = [
+        let roster = &book.roster;
+        let clients = roster.clients.iter();
+        let clients = clients.map(|(place, client)| records::client(*place, client).to_vec());
+        let invitations = roster.invitations.values();
+        let invitations = invitations.map(|open| records::invitation(open).to_vec());
+        let proposals = roster.proposals.values();
+        let proposals = proposals.map(|proposal| records::proposal(proposal).to_vec());
+        // Before the first line of a client there may be rows of earlier versions, which prove nothing.
+        let compared = rows_are_compared();
+        let clients = match roster.proven && compared {
+            true => clients.collect(),
+            false => self.all(&records::CLIENTS)?,
+        };
+        let invitations = match (roster.proven || !roster.invitations.is_empty()) && compared {
+            true => invitations.collect(),
+            false => self.all(&records::INVITATIONS)?,
+        };
+        let all: [(&Table, Vec<Vec<Value>>); 11] = [
+            (&records::CLIENTS, clients),
+            (&records::INVITATIONS, invitations),
+            (&records::PROPOSALS, proposals.collect()),
             (&records::HOLDERS, holders.collect()),
             (&records::CHALLENGES, challenges.collect()),
             (&records::REQUESTS, requests.collect()),

@@ -1,6 +1,7 @@
 //! What a change has to see, read in one round trip behind the lock; a second one only for requests that wait for an operator.
 
 use super::batch::{Batch, Found, Places};
+use super::clients::{CLIENT, INVITATION, client, invitation, open_proposals, proposal};
 use super::row::{ASKED, CHALLENGE, HOLDER, ROOT, Row, Value};
 use super::sql::{Sql, SqlStore};
 use super::{ANSWERS_KEPT, Done, Needs, StoreError, Token};
@@ -45,7 +46,63 @@ impl Keyed {
     }
 }
 
+/// Where in a batch the records of clients are.
+struct Listed {
+    proven: Places,
+    clients: Places,
+    invitations: Places,
+    proposals: Places,
+}
+
+impl Listed {
+    fn ask(batch: &mut Batch, needs: &Needs) -> Self {
+        let text = "SELECT line FROM clients WHERE line > 0 ORDER BY line LIMIT 1";
+        let proven = batch.add(text, Vec::new());
+        let nothing = proven.end..proven.end;
+        if !needs.roll {
+            let names = needs.clients.iter().map(|name| name.as_str().into());
+            let names: Vec<Value> = names.collect();
+            let text = format!("SELECT {CLIENT} FROM clients WHERE revoked IS NULL AND name");
+            return Self {
+                proven,
+                clients: batch.among(&text, &names),
+                invitations: nothing.clone(),
+                proposals: nothing,
+            };
+        }
+        let text = format!("SELECT {CLIENT} FROM clients ORDER BY place");
+        let clients = batch.add(text, Vec::new());
+        let text = format!("SELECT {INVITATION} FROM invitations ORDER BY expires, name");
+        Self {
+            proven,
+            clients,
+            invitations: batch.add(text, Vec::new()),
+            proposals: batch.add(open_proposals(), Vec::new()),
+        }
+    }
+}
+
 impl<S: Sql> SqlStore<S> {
+    fn take_roster(
+        &self,
+        book: &mut Book,
+        found: &mut Found,
+        listed: Listed,
+    ) -> Result<(), StoreError> {
+        let proven = self.made("a client", found, listed.proven, Row::number::<u64>)?;
+        book.roster.proven = !proven.is_empty();
+        for (place, client) in self.made("a client", found, listed.clients, client)? {
+            book.roster.enlist(place, client);
+        }
+        for open in self.made("an invitation", found, listed.invitations, invitation)? {
+            book.roster.invitations.insert(open.name.clone(), open);
+        }
+        for open in self.made("a proposal", found, listed.proposals, proposal)? {
+            book.roster.proposals.insert(open.line, open);
+        }
+        Ok(())
+    }
+
     pub(super) fn load(&mut self, needs: &Needs) -> Result<Book, StoreError> {
         let mut batch = Batch::default();
         let tail = self.ask_tail(&mut batch, S::DIALECT.for_update);
@@ -67,6 +124,7 @@ impl<S: Sql> SqlStore<S> {
         let prefixes: Vec<Value> = prefixes.collect();
         let serials = batch.among(text, &prefixes);
         let done = Self::ask_done(&mut batch, needs);
+        let roster = Listed::ask(&mut batch, needs);
         let text = format!(
             "SELECT client, word FROM answers WHERE time < (SELECT time FROM tail) - {ANSWERS_KEPT} ORDER BY time LIMIT {MOST_EXPIRED}"
         );
@@ -106,6 +164,7 @@ impl<S: Sql> SqlStore<S> {
         let done = self.made("an answer", &mut found, done, answer)?;
         let asked = |(token, _): &(Token, Done)| needs.tokens.contains(token);
         book.done = done.into_iter().filter(asked).collect();
+        self.take_roster(&mut book, &mut found, roster)?;
         let requests = self.made("a request", &mut found, requests, Row::asked)?;
         self.take_in(&mut book, &mut found, keyed)?;
         // Whoever decides about a request needs the records of its order, name and key as well.

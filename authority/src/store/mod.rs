@@ -119,6 +119,10 @@ pub struct Needs {
     pub requests: BTreeSet<u64>,
     /// Highest serial numbers.
     pub prefixes: BTreeSet<String>,
+    /// Active clients of the service, by name.
+    pub clients: BTreeSet<String>,
+    /// All clients, invitations and open proposals.
+    pub roll: bool,
     /// Requests that may have been answered before.
     pub tokens: BTreeSet<Token>,
 }

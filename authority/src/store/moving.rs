@@ -40,7 +40,10 @@ pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityEr
         let lines: Result<Vec<Line>, Fault> = lines.iter().map(|text| Line::read(text)).collect();
         let lines = lines?;
         let mut needs = Needs::default();
-        lines.iter().for_each(|line| name(&line.event, &mut needs));
+        for line in &lines {
+            name(&line.event, &mut needs);
+            needs.clients.extend(line.by.clone());
+        }
         // A restoration moves the numbers of roots as well.
         needs.prefixes.extend(to.roots()?.prefixes());
         let mut book = to.begin(&needs)?;
@@ -55,8 +58,11 @@ pub fn copy(from: &mut dyn Store, to: &mut dyn Store) -> Result<u64, AuthorityEr
         to.commit(book, head.as_ref().filter(|_| done == size))?;
     }
     let roll = from.roll()?;
-    let clients = roll.clients.into_iter().map(RollEdit::Enrol);
-    let invited = roll.invitations.into_iter().map(RollEdit::Invite);
+    // Those that no line knows, of earlier versions: the others are there already.
+    let clients = roll.clients.into_iter().filter(|client| client.line == 0);
+    let clients = clients.map(RollEdit::Enrol);
+    let invited = roll.invitations.into_iter().filter(|open| open.line == 0);
+    let invited = invited.map(RollEdit::Invite);
     let edits: Vec<RollEdit> = clients.chain(invited).collect();
     to.begin_roll()?;
     to.commit_roll(&edits)?;
@@ -106,10 +112,13 @@ fn name(event: &Event, needs: &mut Needs) {
                 .points
                 .insert(certificate.claims().key.to_compressed());
         }
+        Event::Client { .. } | Event::Proposed { .. } | Event::Dismissed { .. } => {
+            needs.roll = true
+        }
+        Event::List { confirms, .. } => needs.roll |= confirms.is_some(),
         Event::Root { .. }
         | Event::Delivered { .. }
         | Event::Revoked { .. }
-        | Event::List { .. }
         | Event::Restored { .. }
         | Event::Void {}
         | Event::Clock { .. } => {}

@@ -3,8 +3,10 @@
 use super::row::{Value, owner, replaced};
 use crate::approval::{Asked, Verdict};
 use crate::book::{Given, Holder};
+use crate::client::{Client, Invitation};
 use crate::leap::Restoration;
 use crate::roots::Root;
+use crate::roster::Proposal;
 use apdu::certificate::StatusList;
 
 /// A table with all its columns.
@@ -42,6 +44,9 @@ mod tables {
     pub const SERIALS: Table = table("serials", "prefix, highest, barrier", &["prefix"], "a serial number");
     pub const LISTS: Table = table("lists", "sequence, list", &["sequence"], "a status list");
     pub const RESTORATIONS: Table = table("restorations", "line, leap, floor, lists", &["line"], "a restoration");
+    pub const CLIENTS: Table = table("clients", "place, name, role, fingerprint, added, revoked, line, inviter, rights, day, ordered", &["place"], "a client");
+    pub const INVITATIONS: Table = table("invitations", "name, role, code, expires, line, inviter, rights", &["name"], "an invitation");
+    pub const PROPOSALS: Table = table("proposals", "line, time, client, until, wish, decided", &["line"], "a proposal");
     pub const REQUESTS: Table = table("requests", "line, time, client, replaces, years, until, request, issued, refused, holder, point, role", &["line"], "a request");
 }
 pub(super) use tables::*;
@@ -102,6 +107,50 @@ pub(super) fn restoration(restoration: &Restoration) -> [Value; 4] {
         lists,
     } = *restoration;
     [line.into(), leap.into(), floor.into(), lists.into()]
+}
+
+fn text(value: &impl serde::Serialize) -> Value {
+    let text = serde_json::to_string(value);
+    Value::Text(text.unwrap_or_default()) // texts and numbers: cannot fail
+}
+
+pub(super) fn client(place: u64, client: &Client) -> [Value; 11] {
+    [
+        place.into(),
+        client.name.as_str().into(),
+        client.role.word().into(),
+        client.fingerprint.as_str().into(),
+        client.added.into(),
+        client.revoked.into(),
+        client.line.into(),
+        client.invited_by.as_deref().into(),
+        text(&client.rights),
+        client.day.into(),
+        client.ordered.into(),
+    ]
+}
+
+pub(super) fn invitation(open: &Invitation) -> [Value; 7] {
+    [
+        open.name.as_str().into(),
+        open.role.word().into(),
+        open.code.as_str().into(),
+        open.expires.into(),
+        open.line.into(),
+        open.invited_by.as_deref().into(),
+        text(&open.rights),
+    ]
+}
+
+pub(super) fn proposal(proposal: &Proposal) -> [Value; 6] {
+    [
+        proposal.line.into(),
+        proposal.time.into(),
+        proposal.by.as_str().into(),
+        proposal.until.into(),
+        text(&proposal.wish),
+        proposal.decided.into(),
+    ]
 }
 
 pub(super) fn request(asked: &Asked) -> [Value; 12] {

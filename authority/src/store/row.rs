@@ -156,7 +156,7 @@ impl Row {
         }
     }
 
-    fn maybe_text(&mut self) -> Option<Option<String>> {
+    pub(super) fn maybe_text(&mut self) -> Option<Option<String>> {
         match self.0.next()? {
             Value::Null => Some(None),
             Value::Text(text) => Some(Some(text)),

@@ -64,5 +64,18 @@ const VERSION_3: &[&str] = &[
     // Who ordered: a client's name, empty for the authority's own machine, nothing where orders were not yet bound to clients.
     "ALTER TABLE challenges ADD COLUMN client TEXT",
     "ALTER TABLE holders ADD COLUMN client TEXT",
+    // Clients have lines: which one made each, who invited it, what it may order, and how often it did today. 0: no line knows it.
+    "ALTER TABLE clients ADD COLUMN line BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE clients ADD COLUMN inviter TEXT",
+    "ALTER TABLE clients ADD COLUMN rights TEXT NOT NULL DEFAULT '{}'",
+    "ALTER TABLE clients ADD COLUMN day BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE clients ADD COLUMN ordered BIGINT NOT NULL DEFAULT 0",
+    "CREATE INDEX clients_line ON clients (line)",
+    "ALTER TABLE invitations ADD COLUMN line BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE invitations ADD COLUMN inviter TEXT",
+    "ALTER TABLE invitations ADD COLUMN rights TEXT NOT NULL DEFAULT '{}'",
+    // What waits for a second operator; `decided` is the line that confirmed or dismissed it.
+    "CREATE TABLE proposals (line BIGINT PRIMARY KEY, time BIGINT NOT NULL, client TEXT NOT NULL, until BIGINT NOT NULL, wish TEXT NOT NULL, decided BIGINT)",
+    "CREATE INDEX proposals_open ON proposals (line) WHERE decided IS NULL",
     "CREATE INDEX holders_waiting_of ON holders (client, role, issued, line) WHERE delivered = 0 AND revoked IS NULL",
 ];

@@ -22,6 +22,14 @@ pub const WHOLE: &[(&str, &str)] = &[
         "a restoration moves all numbers, once",
     ),
     (
+        "FROM proposals WHERE decided IS NULL ORDER BY line",
+        "changes that no second operator has decided about, the newest 1,000",
+    ),
+    (
+        "DELETE FROM invitations",
+        "by name, or all in a restoration, once",
+    ),
+    (
         "UPDATE challenges SET used = 1 WHERE used = 0",
         "a restoration ends all open challenges, once",
     ),

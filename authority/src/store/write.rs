@@ -76,6 +76,7 @@ impl<S: Sql> SqlStore<S> {
             "ON CONFLICT (nonce) DO UPDATE SET used = excluded.used",
         )?;
         self.write_requests(book)?;
+        self.write_roster(book)?;
         let serials = book.gained.serials.iter();
         let row =
             |prefix: &String| records::serial(prefix, book.highest(prefix), book.barrier(prefix));
@@ -113,6 +114,34 @@ impl<S: Sql> SqlStore<S> {
         deletions.try_for_each(|query| self.sql.execute(&query.text, &query.values))
     }
 
+    /// Clients, invitations and proposals that are new, different or gone.
+    fn write_roster(&mut self, book: &Book) -> Result<(), StoreError> {
+        let (roster, gained) = (&book.roster, &book.gained);
+        for name in &gained.invitations {
+            let text = "DELETE FROM invitations WHERE name = $1";
+            self.sql.execute(text, &[name.as_str().into()])?;
+        }
+        let open = gained.invitations.iter();
+        let open = open.filter_map(|name| roster.invitations.get(name));
+        let rows: Vec<Value> = open.flat_map(records::invitation).collect();
+        let text = format!("invitations ({})", records::INVITATIONS.columns);
+        self.insert(&text, 7, &rows, "")?;
+        let changed = gained.clients.iter();
+        let changed = changed.filter_map(|place| Some((*place, roster.clients.get(place)?)));
+        let rows = changed.flat_map(|(place, client)| records::client(place, client));
+        let rows: Vec<Value> = rows.collect();
+        let text = format!("clients ({})", records::CLIENTS.columns);
+        let then = "ON CONFLICT (place) DO UPDATE SET fingerprint = excluded.fingerprint, revoked = excluded.revoked, \
+                    line = excluded.line, rights = excluded.rights, day = excluded.day, ordered = excluded.ordered";
+        self.insert(&text, 11, &rows, then)?;
+        let changed = gained.proposals.iter();
+        let changed = changed.filter_map(|line| roster.proposals.get(line));
+        let rows: Vec<Value> = changed.flat_map(records::proposal).collect();
+        let text = format!("proposals ({})", records::PROPOSALS.columns);
+        let then = "ON CONFLICT (line) DO UPDATE SET decided = excluded.decided";
+        self.insert(&text, 6, &rows, then)
+    }
+
     fn write_requests(&mut self, book: &Book) -> Result<(), StoreError> {
         let mut rows = Vec::new();
         for asked in book
@@ -136,6 +165,7 @@ impl<S: Sql> SqlStore<S> {
         self.insert("restorations (line, leap, floor, lists)", 4, &row, "")?;
         let text = "UPDATE serials SET highest = highest + $1, barrier = highest + $1 + 1";
         self.sql.execute(text, &[leap.into()])?;
+        self.sql.execute("DELETE FROM invitations", &[])?;
         self.sql
             .execute("UPDATE challenges SET used = 1 WHERE used = 0", &[])
     }

@@ -10,6 +10,7 @@ use authority::server::identity::Identity;
 use authority::server::ledger_desk::LedgerDesk;
 use authority::server::limit::Limits;
 use authority::server::listen::Running;
+use authority::server::second::Second;
 use authority::server::{Clock, Service};
 use authority::store::sqlite;
 use authority::{Authority, EnrolmentCode, Moment, STORE_FILE};
@@ -95,17 +96,23 @@ impl Bench {
 
     /// Where an operator has to approve certificates, within 7 days.
     pub fn asking(approval: Approval) -> Self {
-        Self::made(Limits::default(), approval, |desk| desk)
+        Self::made(Limits::default(), approval, Second::default(), |desk| desk)
+    }
+
+    /// The same with settings about a second operator.
+    pub fn with_second(approval: Approval, second: Second) -> Self {
+        Self::made(Limits::default(), approval, second, |desk| desk)
     }
 
     /// With something between the service and its desk.
     pub fn behind(limits: Limits, put: impl FnOnce(Arc<dyn Desk>) -> Arc<dyn Desk>) -> Self {
-        Self::made(limits, Approval::None, put)
+        Self::made(limits, Approval::None, Second::default(), put)
     }
 
     fn made(
         limits: Limits,
         approval: Approval,
+        second: Second,
         put: impl FnOnce(Arc<dyn Desk>) -> Arc<dyn Desk>,
     ) -> Self {
         let temporary = tempfile::tempdir().unwrap();
@@ -133,6 +140,7 @@ impl Bench {
         let tls_ca = identity.certificate().to_vec();
         let register = register(&folder);
         let service = Service::new(desk, register, identity, limits, read).unwrap();
+        let service = service.with_second(second);
         let names = ["localhost".to_owned(), "127.0.0.1".into()];
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let running = Running::start(address, &names, Arc::new(service), false).unwrap();

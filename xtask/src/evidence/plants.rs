@@ -29,7 +29,7 @@ const FLIPS: (&str, &str, &str) = ("conformance", "t10_flips", "");
 const SWEEP: &str = "cut_sweep";
 
 /// Every bug that can be switched on.
-const PLANTS: [Plant; 31] = [
+const PLANTS: [Plant; 32] = [
     plant("command-mac-unchecked", "T36a", SM_VECTORS),
     plant("response-mac-unchecked", "T10", FLIPS),
     plant("counter-stands-still", "T4", SM_VECTORS),
@@ -122,6 +122,11 @@ const PLANTS: [Plant; 31] = [
         "order-answered-by-anyone",
         "T81",
         ("authority", "bound_orders", ""),
+    ),
+    plant(
+        "client-rows-not-compared",
+        "T81",
+        ("authority", "store_damage", "rows_that_are_lost"),
     ),
     plant(
         "serials-not-compared",

@@ -1,6 +1,7 @@
 //! What each route does, by who may use it.
 
 pub(super) mod account;
+pub(super) mod clients;
 pub(super) mod operator;
 pub(super) mod public;
 pub(super) mod station;
@@ -15,7 +16,10 @@ impl From<RegisterError> for Problem {
             RegisterError::Taken(_) => CONFLICT,
             RegisterError::NoInvitation => BAD_CODE,
             RegisterError::Unknown => NOT_FOUND,
-            RegisterError::Full => REFUSED,
+            RegisterError::Full | RegisterError::Refused(_) => REFUSED,
+            RegisterError::Busy(words) => {
+                return Self::new(UNAVAILABLE, words.clone()).retry_after(5);
+            }
             RegisterError::Store(_) | RegisterError::File { .. } => {
                 tracing::error!(reason = %error, "the register of clients");
                 let detail = "the register of clients cannot be read or written";

@@ -1,14 +1,15 @@
-//! Routes for operators: approvals, revocations, status lists, holders, clients.
+//! Routes for operators: approvals, revocations, status lists, holders.
 
 use super::super::clients::ClientRole;
 use super::super::desk::Page;
 use super::super::message::{
-    ApprovalBody, ClientsAnswer, CodeText, EnrolmentAnswer, EnrolmentBody, EnrolmentsAnswer,
-    HoldersAnswer, NameText, Nothing, RequestAnswer, RevocationBody, StatusListAnswer,
+    ApprovalBody, HoldersAnswer, NameText, Nothing, RequestAnswer, RevocationBody, ScopeWord,
     StatusListBody, WaitingAnswer, name,
 };
-use super::super::problem::{INTERNAL, MALFORMED, Problem, REFUSED};
+use super::super::message_clients::PublishedAnswer;
+use super::super::problem::{MALFORMED, Problem, REFUSED};
 use super::super::route::{Call, Told};
+use crate::ledger::Wish;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Holders on a page, unless told otherwise, and at most.
@@ -25,7 +26,7 @@ pub fn decide(call: &Call<'_>, body: &ApprovalBody) -> Told<Option<RequestAnswer
     let service = call.service;
     match body {
         ApprovalBody::Approve {} => {
-            refuse_for_revoked(call)?;
+            refuse_for_station(call)?;
             let issued = service.desk.approve(call.key()?, call.segment())?;
             service.metrics.issued.fetch_add(1, Relaxed);
             Ok((200, Some(issued.into())))
@@ -39,7 +40,7 @@ pub fn decide(call: &Call<'_>, body: &ApprovalBody) -> Told<Option<RequestAnswer
 }
 
 /// What a station has asked for before it was revoked is not approved: nobody knows whose hand it was.
-fn refuse_for_revoked(call: &Call<'_>) -> Result<(), Problem> {
+fn refuse_for_station(call: &Call<'_>) -> Result<(), Problem> {
     let Some(waiting) = call.service.desk.approval(call.segment())? else {
         return Ok(()); // decided or dead: the desk has words for it
     };
@@ -48,6 +49,17 @@ fn refuse_for_revoked(call: &Call<'_>) -> Result<(), Problem> {
         let same = client.name == waiting.client && client.role == ClientRole::Station;
         same && client.revoked.is_none() && client.added <= waiting.since
     });
+    let own = clients.iter().any(|client| {
+        let same = client.name == waiting.client && client.revoked.is_none();
+        same && client.invited_by.as_deref() == Some(call.client)
+    });
+    if own && !call.service.second.own_stations() {
+        let detail = format!(
+            "{} invited the station {}; another operator has to approve its requests",
+            call.client, waiting.client
+        );
+        return Err(Problem::new(REFUSED, detail));
+    }
     match active {
         true => Ok(()),
         false => Err(Problem::new(
@@ -66,9 +78,13 @@ pub fn revoke(call: &Call<'_>, body: &RevocationBody) -> Told<Nothing> {
     Ok((204, Nothing {}))
 }
 
-pub fn publish(call: &Call<'_>, body: &StatusListBody) -> Told<StatusListAnswer> {
+pub fn publish(call: &Call<'_>, body: &StatusListBody) -> Told<PublishedAnswer> {
+    if matches!(body.scope, ScopeWord::Everything) && call.service.second.cut_off() {
+        let line = call.service.desk.propose(call.key()?, Wish::CutOff)?;
+        return Ok((202, PublishedAnswer::Proposed(line.into())));
+    }
     let list = call.service.desk.publish(call.key()?, body.scope.into())?;
-    Ok((201, (&list).into()))
+    Ok((201, PublishedAnswer::Published((&list).into())))
 }
 
 pub fn holders(call: &Call<'_>) -> Told<HoldersAnswer> {
@@ -86,37 +102,4 @@ pub fn holders(call: &Call<'_>) -> Told<HoldersAnswer> {
     let next = rows.last().filter(|_| full).map(|row| NameText(row.holder));
     let holders = rows.into_iter().map(Into::into).collect();
     Ok((200, HoldersAnswer { holders, next }))
-}
-
-pub fn enrolments(call: &Call<'_>) -> Told<EnrolmentsAnswer> {
-    let enrolments = call.service.register.invited(call.service.now())?;
-    Ok((200, EnrolmentsAnswer { enrolments }))
-}
-
-pub fn invite(call: &Call<'_>, body: &EnrolmentBody) -> Told<EnrolmentAnswer> {
-    let service = call.service;
-    let code = service
-        .draw_code()
-        .map_err(|error| Problem::new(INTERNAL, error.to_string()))?;
-    let register = &service.register;
-    let expires = register.invite(&body.name, body.role, &code.hash(), service.now())?;
-    let answer = EnrolmentAnswer {
-        name: body.name.clone(),
-        role: body.role,
-        code: CodeText(code.dangerous_text()),
-        expires,
-    };
-    Ok((201, answer))
-}
-
-pub fn clients(call: &Call<'_>) -> Told<ClientsAnswer> {
-    let clients = call.service.register.clients()?;
-    Ok((200, ClientsAnswer { clients }))
-}
-
-pub fn revoke_client(call: &Call<'_>) -> Result<(), Problem> {
-    call.service
-        .register
-        .revoke(call.segment(), call.service.now())?;
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Routes for everybody: what the authority is and how it is, and how to become a client.
 
+use super::super::clients::enrolled;
 use super::super::message::{
     Binary, EnrolAnswer, EnrolBody, HealthAnswer, LinkedRoot, NameText, PartAnswer, RootAnswer,
     RootsAnswer, StatusListAnswer,
@@ -63,13 +64,13 @@ pub fn enrol(call: &Call<'_>, body: &EnrolBody) -> Told<EnrolAnswer> {
         .duration_since(UNIX_EPOCH)
         .map_err(|_| Problem::new(INTERNAL, "the clock is wrong"))?
         .as_secs();
-    let certify = |name: &str, _| {
-        let certified = service.identity.certify(&body.csr.0, name, today);
-        certified.map_err(|error| Problem::new(MALFORMED, error.to_string()))
-    };
-    let (client, certificate) = service
-        .register
-        .enrol(&code.hash(), service.now(), certify)?;
+    let open = service.register.invitation(&code.hash(), service.now())?;
+    let certified = service.identity.certify(&body.csr.0, &open.name, today);
+    let (fingerprint, certificate) =
+        certified.map_err(|error| Problem::new(MALFORMED, error.to_string()))?;
+    let change = enrolled(&open.name, &code.hash(), &fingerprint);
+    service.desk.change_client(&open.name, change)?;
+    let client = open;
     tracing::info!(client = client.name, role = ?client.role, "enrolled");
     let answer = EnrolAnswer {
         name: client.name,
