@@ -135,7 +135,7 @@ fn with_object() -> Pair {
 fn nearly_blocked() -> Pair {
     let pair = Pair::paired();
     in_session(&pair, |mut session| {
-        session.verify_pin(&digits(WRONG_PIN))?;
+        let _ = session.verify_pin(&digits(WRONG_PIN))?;
         session.verify_pin(&digits(WRONG_PIN)).map(drop)
     })
     .unwrap();
@@ -301,7 +301,7 @@ pub const FLOWS: [Flow; 20] = [
                     label: Label::new(b"kiosk").unwrap(),
                     pinned: true,
                 };
-                session.verify_pin(&digits(PIN))?;
+                let _ = session.verify_pin(&digits(PIN))?; // the next command tells whether it was right
                 session.change_pairing(&change)
             })
         },
@@ -330,7 +330,7 @@ pub const FLOWS: [Flow; 20] = [
         start: Pair::paired,
         run: |pair| {
             in_session(pair, |mut session| {
-                session.verify_pin(&digits(PIN))?;
+                let _ = session.verify_pin(&digits(PIN))?; // the next command tells whether it was right
                 session.factory_reset()
             })
         },

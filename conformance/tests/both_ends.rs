@@ -168,7 +168,7 @@ fn an_object_behind_the_pin_is_given_after_the_pin_and_not_before() {
     let mut session = world.reconnect().unwrap();
     let refused = vault.read(&mut session, &name).map(drop);
     assert!(matches!(refused, Err(SessionError::Refused { .. })));
-    session.verify_pin(&digits).unwrap();
+    assert_eq!(session.verify_pin(&digits).unwrap(), CodeOutcome::Right);
     assert_eq!(
         vault.read(&mut session, &name).unwrap().as_slice(),
         b"content"

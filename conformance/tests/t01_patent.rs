@@ -22,6 +22,7 @@ use terminal_lib::application::Policy;
 use terminal_lib::flow::SetUpFault;
 use terminal_lib::identity;
 use terminal_lib::personalise::{PersonaliseError, Station};
+use terminal_lib::session::CodeOutcome;
 use terminal_lib::transport::in_process::{InProcess, LocalCard};
 use terminal_lib::{ConnectError, SetUpFailure};
 
@@ -335,7 +336,7 @@ fn p8_nobody_else_owns_a_card_by_certifying_it_once_more() {
     let mut world = World::paired();
     let pin = Digits::new(Reference::Pin, PIN).unwrap();
     let mut session = world.reconnect().unwrap();
-    session.verify_pin(&pin).unwrap();
+    assert_eq!(session.verify_pin(&pin).unwrap(), CodeOutcome::Right);
     session.factory_reset().unwrap();
     let blank = world.card.copy();
     let mut reader = InProcess::new(Powered(VirtualCard::new(world.card.clone(), SysRng)));

@@ -23,6 +23,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use terminal_lib::application::Policy;
+use terminal_lib::session::CodeOutcome;
 use terminal_lib::store::FileStore;
 use terminal_lib::transport::in_process::InProcess;
 
@@ -39,7 +40,7 @@ fn prepare(folder: &Path, seed: u64) {
         old: Digits::new(Reference::Pin, PIN).unwrap(),
         new: pin(seed),
     };
-    session.change_pin(&new).unwrap();
+    assert_eq!(session.change_pin(&new).unwrap(), CodeOutcome::Right);
     session.close();
     let store = FileStore::open_or_create(folder.join(TERMINAL_FILE)).unwrap();
     certified(store, TERMINAL);

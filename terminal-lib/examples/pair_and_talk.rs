@@ -6,6 +6,7 @@
 use apdu::message::pin::{Digits, Reference};
 use terminal_lib::application::*;
 use terminal_lib::service::vault::Vault;
+use terminal_lib::session::CodeOutcome;
 use terminal_lib::store::{FileStore, IdentityName};
 use terminal_lib::{Terminal, transport::pcsc::Readers};
 
@@ -18,12 +19,8 @@ impl Application for Person {
     }
 
     fn pin(&mut self, request: &PinRequest) -> PinAnswer {
-        println!("PIN of card {} (it will be seen here)?", request.card);
-        let mut line = zeroize::Zeroizing::new(String::new());
-        let read = std::io::stdin().read_line(&mut line);
-        let digits = Digits::new(Reference::Pin, line.trim().as_bytes());
-        match (read, digits, request.state) {
-            (Ok(_), Some(digits), PinState::Open { .. }) => PinAnswer::Digits(digits),
+        match (typed_pin(), request.state) {
+            (Some(digits), PinState::Open { .. }) => PinAnswer::Digits(digits),
             _ => PinAnswer::Refuse,
         }
     }
@@ -31,6 +28,13 @@ impl Application for Person {
     fn notice(&mut self, notice: &Notice) {
         println!("{notice}");
     }
+}
+
+fn typed_pin() -> Option<Digits> {
+    println!("PIN of the card (it will be seen here)?");
+    let mut line = zeroize::Zeroizing::new(String::new());
+    std::io::stdin().read_line(&mut line).ok()?;
+    Digits::new(Reference::Pin, line.trim().as_bytes())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,12 +46,17 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut card = Readers::open()?.wait_for_card("", None)?;
     let mut session = terminal.connect(&mut card, &mut Person, &Policy::Ask)?;
     println!("card {}: {:?}", session.card(), session.status()?);
-    let mut vault = Vault::new();
-    match vault.list(&mut session) {
-        Ok(entries) => entries
-            .iter()
-            .for_each(|entry| println!("{}", entry.name.as_str())),
-        Err(refused) => println!("{refused}"),
+    // The PIN that paired them was for the pairing; a session asks for itself, and its card forgets the answer with it.
+    let pin = typed_pin().ok_or("a PIN is 6 to 12 digits")?;
+    match session.verify_pin(&pin)? {
+        CodeOutcome::Right => {
+            let mut vault = Vault::new();
+            for entry in vault.list(&mut session)? {
+                println!("{} ({} bytes)", entry.name.as_str(), entry.size);
+            }
+        }
+        CodeOutcome::Wrong { tries_left } => println!("wrong PIN; tries left: {tries_left}"),
+        CodeOutcome::Blocked => println!("the PIN is blocked"),
     }
     session.close();
     Ok(())

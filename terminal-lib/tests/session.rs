@@ -57,7 +57,10 @@ fn two_service_providers_share_one_session_and_each_selects_its_service_when_nee
     let card = bench.card.clone();
     let (mut vault, mut counter) = (Vault::new(), Counter::new());
     let mut session = bench.reconnect().unwrap();
-    session.verify_pin(&digits(PIN)).unwrap();
+    assert_eq!(
+        session.verify_pin(&digits(PIN)).unwrap(),
+        CodeOutcome::Right
+    );
     assert_eq!(counter.read(&mut session).unwrap().value, 0);
     assert_eq!(counter.add(&mut session, 5).unwrap(), 5);
     assert_eq!(vault.list(&mut session).unwrap().len(), 1);
@@ -184,7 +187,10 @@ fn long_answers_come_by_get_response_or_by_extended_length() {
         let mut bench = Bench::paired();
         bench.card.inner().capabilities = capabilities;
         let mut session = bench.reconnect().unwrap();
-        session.verify_pin(&digits(PIN)).unwrap();
+        assert_eq!(
+            session.verify_pin(&digits(PIN)).unwrap(),
+            CodeOutcome::Right
+        );
         let note = ObjectName::new("note").unwrap();
         let content = Vault::new().read(&mut session, &note).unwrap();
         assert_eq!(*content, vec![0x5A; 3_000]);
@@ -197,7 +203,10 @@ fn unpairing_needs_no_pin_and_leaves_nothing_on_either_side() {
         let mut bench = Bench::paired();
         let mut session = bench.reconnect().unwrap();
         if with_pin {
-            session.verify_pin(&digits(PIN)).unwrap();
+            assert_eq!(
+                session.verify_pin(&digits(PIN)).unwrap(),
+                CodeOutcome::Right
+            );
         }
         session.unpair().unwrap();
         assert!(bench.card.inner().slot.is_none());
@@ -213,7 +222,10 @@ fn a_factory_reset_needs_the_pin_and_forgets_the_pairing_when_it_was_done() {
         let mut bench = Bench::paired();
         let mut session = bench.reconnect().unwrap();
         if with_pin {
-            session.verify_pin(&digits(PIN)).unwrap();
+            assert_eq!(
+                session.verify_pin(&digits(PIN)).unwrap(),
+                CodeOutcome::Right
+            );
         }
         assert_eq!(session.factory_reset().is_ok(), with_pin);
         assert_eq!(bench.card.inner().slot.is_none(), with_pin);

@@ -122,6 +122,7 @@ impl StatusList {
     }
 
     /// Whether `holder` is revoked.
+    #[must_use]
     pub fn revokes(&self, holder: &HolderHash) -> bool {
         self.fields.revoked.binary_search(holder).is_ok()
     }

@@ -114,6 +114,7 @@ impl MacKey {
     }
 
     /// Whether `tag` is the tag over `parts`, in constant time.
+    #[must_use]
     pub fn verify(&self, parts: &[&[u8]], tag: &[u8; BLOCK]) -> bool {
         self.feed(parts).verify(tag.into()).is_ok()
     }

@@ -41,6 +41,7 @@ impl<const N: usize> Secret<N> {
     }
 
     /// Whether both hold the same bytes, in time that does not depend on them.
+    #[must_use]
     pub fn equals(&self, other: &[u8; N]) -> bool {
         equal(self.0.as_slice(), other)
     }
@@ -73,11 +74,13 @@ pub(super) fn wipe_below() {
 }
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.
+#[must_use]
 pub fn equal(left: &[u8], right: &[u8]) -> bool {
     left.ct_eq(right).into()
 }
 
 /// Whether the value of a PIN or PUK is the stored one. As [`equal`], and counted, so that a test can say how often codes were compared.
+#[must_use]
 pub fn codes_equal(entered: &[u8], stored: &[u8]) -> bool {
     count(Operation::CodeComparison);
     equal(entered, stored)

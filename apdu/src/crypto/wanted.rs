@@ -47,6 +47,7 @@ impl Wanted {
     }
 
     /// The answer, for a branch that everybody may see.
+    #[must_use]
     pub fn reveal(self) -> bool {
         self.0.into()
     }

@@ -50,6 +50,7 @@ impl PairingKey {
     }
 
     /// Whether `proof` is AuthC over this transcript, in constant time.
+    #[must_use]
     pub fn proves(&self, th_f: &TranscriptHash, proof: &[u8; 16]) -> bool {
         equal(&self.card_proof(th_f), proof)
     }

@@ -27,6 +27,7 @@ pub struct PinSent(ProvenCard);
 pub struct UnblockSent(ProvenCard);
 
 /// The card's answer to a PIN, or to a PUK.
+#[must_use]
 pub enum PinOutcome<Right> {
     /// It was right.
     Right(Right),

@@ -73,6 +73,7 @@ pub struct Recognised {
 }
 
 /// What a well-formed answer to C1 means. It is final: there is no second try (§16).
+#[must_use]
 pub enum ReconnectOutcome {
     /// The card proved itself.
     Recognised(Box<Recognised>),

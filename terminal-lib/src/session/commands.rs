@@ -12,7 +12,8 @@ use apdu::message::pin::{Digits, Replacement};
 use apdu::message::services;
 use apdu::message::status::CardStatus;
 
-/// The card's word about a PIN or PUK.
+/// The card's word about a PIN or PUK. `?` passes on what went wrong with the session, not a wrong code: look at the outcome.
+#[must_use = "a wrong code is no error: look whether it was right"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CodeOutcome {
     /// It was right.
@@ -27,6 +28,7 @@ pub enum CodeOutcome {
 }
 
 /// Whether the PIN was verified in this session.
+#[must_use = "the PIN may not be verified"]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PinVerified {
     /// It was.
