@@ -6,7 +6,8 @@ use std::process::Command;
 use crate::{steps, vectors};
 
 /// Each package and what it is for.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 11] = [
+    ("g++", "to build the fuzzer's library"),
     ("pcscd", "the reader daemon"),
     ("vsmartcard-vpcd", "virtual readers in that daemon"),
     ("libpcsclite-dev", "to build against the daemon's library"),
