@@ -1,5 +1,6 @@
 //! What a person may type.
 
+use crate::cli_clients::ClientsVerb;
 use authority::{CARD_YEARS, ROOT_YEARS, TERMINAL_YEARS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -107,6 +108,9 @@ pub enum Verb {
     /// Requests that wait for an operator, at an authority over the network
     #[command(subcommand)]
     Approvals(ApprovalsVerb),
+    /// Clients of an authority over the network: invitations, rights, revocations, and what a second operator confirms
+    #[command(subcommand)]
+    Clients(ClientsVerb),
     /// The account of everything the authority did
     #[command(subcommand)]
     Log(LogVerb),

@@ -2,7 +2,7 @@
 //!
 //! | module | job |
 //! |---|---|
-//! | `cli` | what a person may type |
+//! | `cli`, `cli_clients` | what a person may type |
 //! | `verb` | one file per verb |
 //! | `office` | the authority as a station needs it |
 //! | `place` | where the authority is, and what time it is |
@@ -14,6 +14,7 @@
 //! What is decided about a request is decided in the package `authority`; what a card is sent, in `terminal-lib`.
 
 mod cli;
+mod cli_clients;
 mod failure;
 mod files;
 mod office;

@@ -6,6 +6,7 @@ mod batch;
 mod ca;
 mod card;
 mod challenge;
+mod clients;
 mod describe;
 mod enrol;
 mod list;
@@ -92,6 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             revoke::publish(arguments, *cut_off_all, output, passphrase)
         }
         Verb::Approvals(verb) => approvals::run(arguments, verb),
+        Verb::Clients(verb) => clients::run(arguments, verb),
         Verb::Log(verb) => log::run(arguments, verb),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::describe::list_sheet;
 use crate::cli::{Arguments, OutputArguments, PassphraseArguments};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::office::remote::{Remote, status_list};
 use crate::office::{self, Office as _};
 use crate::{files, place, secret};
@@ -51,6 +51,11 @@ fn publish_remote(remote: &Remote, scope: &str) -> Result<StatusList, Failure> {
     let told = remote
         .link()
         .post("/v1/status-lists", &json!({ "scope": scope }))?;
+    if let Some(id) = told.get("proposal").and_then(serde_json::Value::as_str) {
+        let words =
+            format!("the cut-off waits for another operator's `certify clients confirm {id}`");
+        return Err(Failure::new(Kind::Waiting, words));
+    }
     let list = status_list(&told, "status_list")?;
     let verified = Anchor::trust_root(remote.root()).and_then(|root| list.verify(&[&root]));
     verified.map_err(|refusal| {

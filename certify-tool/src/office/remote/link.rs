@@ -102,6 +102,11 @@ impl Link {
         self.persist(|| self.agent.get(format!("{}{path}", self.base)).call())
     }
 
+    /// Ends what has this path.
+    pub fn delete(&self, path: &str) -> Result<Value, LinkError> {
+        self.persist(|| self.agent.delete(format!("{}{path}", self.base)).call())
+    }
+
     /// Has something done, once, however often it has to be sent.
     pub fn post(&self, path: &str, body: &Value) -> Result<Value, LinkError> {
         let number = self.asked.get();
