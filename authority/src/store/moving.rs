@@ -113,7 +113,7 @@ fn name(event: &Event, needs: &mut Needs) {
                 .insert(certificate.claims().key.to_compressed());
         }
         Event::Client { .. } | Event::Proposed { .. } | Event::Dismissed { .. } => {
-            needs.roll = true
+            needs.roll = true;
         }
         Event::List { confirms, .. } => needs.roll |= confirms.is_some(),
         Event::Root { .. }
