@@ -169,7 +169,8 @@ fn two_instances_give_no_name_twice_however_requests_are_sent() {
     let certificates = u64::try_from(told.len()).unwrap();
     assert_eq!(
         (audit.certificates, audit.lines),
-        (certificates, 1 + 3 * certificates)
+        (certificates, 1 + 2 * STATIONS + 3 * certificates),
+        "each station is invited and enrols"
     );
     for (holder, certificate) in &told {
         let known = authority.holder(&name(holder)).unwrap();
