@@ -272,7 +272,7 @@ fn a_service_that_is_killed_under_load_loses_and_doubles_nothing() {
         load.kill(kills, || service.kill());
     });
     let authority = Authority::open(&service.ca(), Duration::from_secs(60)).unwrap();
-    load.compare(authority, 1, kills, "the service");
+    load.compare(authority, STATIONS, kills, "the service");
 }
 
 /// Two services on one database, each with the folder: ordered at one, issued at the other, and asked again at the first.
