@@ -121,15 +121,15 @@ fn a_service_whose_lines_were_changed_or_taken_away_is_found_from_afar() {
     for (change, says) in [
         (
             "UPDATE lines SET entry = replace(entry, 'lost', 'sold') WHERE entry LIKE '%revoked%'",
-            "the signed head over 9 lines is not of this ledger",
+            "the signed head over 13 lines is not of this ledger",
         ),
         (
-            "UPDATE lines SET entry = replace(entry, 'LINE1', 'LINE9') WHERE sequence = 3",
-            "the signed head over 9 lines is not of this ledger",
+            "UPDATE lines SET entry = replace(entry, 'LINE1', 'LINE9') WHERE sequence = 7",
+            "its client is not enrolled in a role that may do this",
         ),
         (
-            "DELETE FROM lines WHERE sequence = 9",
-            "it has 9 lines, and has 8",
+            "DELETE FROM lines WHERE sequence = 13",
+            "it has 13 lines, and has 12",
         ),
         (
             "DELETE FROM lines WHERE sequence = 3",
