@@ -91,7 +91,16 @@ impl Person {
                 return self.offer_puk();
             }
         };
+        if request.in_doubt {
+            note("The answer to the PIN did not come from the card: it may have cost a try.");
+        }
         if let Some(file) = &self.pin_file {
+            if request.in_doubt {
+                return Err(Failure::new(
+                    Kind::Authentication,
+                    "the answer to the PIN did not come from the card; it may have cost a try, and is not sent again unasked",
+                ));
+            }
             if request.attempt > 1 {
                 return Err(wrong(tries)); // the file would say the same again
             }

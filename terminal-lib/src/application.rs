@@ -74,6 +74,9 @@ pub struct PinRequest {
     pub reason: SetUpReason,
     /// 1 for the first question of this set-up.
     pub attempt: u32,
+    /// Whether a PIN or PUK was sent before, and something other than the card may have answered: it may have cost a try, and it may have been
+    /// right. It is never sent again unasked.
+    pub in_doubt: bool,
 }
 
 /// The answer to a [`PinRequest`].

@@ -135,12 +135,12 @@ fn the_card_is_left_to_others_while_the_user_is_asked_and_only_then() {
 type Disturb = fn(&mut Bench, &mut User);
 
 /// How another program disturbs the card while the PIN is asked for.
-fn disturbances() -> [(&'static str, Disturb); 2] {
+fn disturbances() -> [(&'static str, usize, Disturb); 2] {
     [
-        ("a reset", |bench, _| {
+        ("a reset", 1, |bench, _| {
             bench.line.begins = [Ok(()), Ok(()), Err(TransportError::CardReset)].into();
         }),
-        ("a SELECT of something else", |bench, user| {
+        ("a SELECT of something else", 2, |bench, user| {
             let mut card = bench.card.clone();
             let mut done = false;
             user.meanwhile = Some(Box::new(move || {
@@ -154,14 +154,24 @@ fn disturbances() -> [(&'static str, Disturb); 2] {
 }
 
 #[test]
-fn a_disturbance_begins_the_set_up_again_once_and_the_pin_is_not_asked_for_twice() {
-    for (label, disturb) in disturbances() {
+fn a_disturbance_begins_the_set_up_again_once_and_only_a_pin_that_was_not_sent_is_kept() {
+    for (label, asked, disturb) in disturbances() {
         let mut bench = Bench::paired();
         bench.card.inner().slot = None;
-        let mut user = User::willing();
+        let mut user = User::with([pin(PIN), pin(PIN)]);
         disturb(&mut bench, &mut user);
         bench.connect(&mut user, &Policy::Ask).unwrap().close();
-        assert_eq!(user.asked_for_pin.len(), 1, "{label}");
+        let in_doubt: Vec<bool> = user
+            .asked_for_pin
+            .iter()
+            .map(|asked| asked.in_doubt)
+            .collect();
+        assert_eq!(in_doubt, [false, true][..asked], "{label}");
+        assert_eq!(
+            bench.card.count(header::VERIFY),
+            asked,
+            "{label}: a PIN for each question"
+        );
         let card = name(CARD);
         assert_eq!(
             user.notices,

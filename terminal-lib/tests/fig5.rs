@@ -29,6 +29,7 @@ fn a_card_and_a_terminal_that_have_never_met_end_in_a_session_with_one_question_
             puk_tries_left: 10,
             reason: SetUpReason::NeverMet,
             attempt: 1,
+            in_doubt: false,
         }]
     );
     assert_eq!(user.notices, [Notice::PairingMade { card: name(CARD) }]);

@@ -84,8 +84,16 @@ enum Consent {
     Disturbed,
 }
 
-/// A PIN that survives a disturbance, for the same card only.
+/// A PIN that survives a disturbance, for the same card only. One that was sent does not: it may have been counted.
 type KeptPin = Option<(HolderHash, Digits)>;
+
+/// What is left of the questions before a disturbance.
+#[derive(Default)]
+struct Asked {
+    kept: KeptPin,
+    /// Whether a code was sent and its answer was not authentic.
+    in_doubt: bool,
+}
 
 impl Visit<'_, '_> {
     /// Fig. 7, from SELECT to the card's answer to the commit.
@@ -113,7 +121,7 @@ impl Visit<'_, '_> {
             paired: &paired,
         };
         let link = self.trusted.link_to(&own.certificate.claims().issuer)?;
-        let mut kept = None;
+        let mut asked = Asked::default();
         let mut disturbed = false;
         loop {
             let card = match self.prove(&intent) {
@@ -131,7 +139,7 @@ impl Visit<'_, '_> {
                 proven => proven?,
             };
             let paired_before = self.tell_lost(&card, reason, disturbed)?;
-            match self.consent(card, &mut kept, reason, paired_before)? {
+            match self.consent(card, &mut asked, reason, paired_before)? {
                 Consent::Given(consented) => {
                     return self.commit(*consented, own.certificate.holder_hash());
                 }
@@ -209,7 +217,7 @@ impl Visit<'_, '_> {
     fn consent(
         &mut self,
         mut card: Box<ProvenCard>,
-        kept: &mut KeptPin,
+        asked: &mut Asked,
         reason: SetUpReason,
         paired_before: bool,
     ) -> Result<Consent, ConnectError> {
@@ -221,7 +229,7 @@ impl Visit<'_, '_> {
         let mut state = pin_state(card.status().pin_tries);
         let mut attempt = 0;
         loop {
-            let answer = match kept.take() {
+            let answer = match asked.kept.take() {
                 Some((owner, digits)) if owner == holder => PinAnswer::Digits(digits),
                 _ => {
                     attempt += 1;
@@ -232,13 +240,14 @@ impl Visit<'_, '_> {
                         puk_tries_left: card.status().puk_tries,
                         reason,
                         attempt,
+                        in_doubt: asked.in_doubt,
                     };
                     self.exchange.release();
                     let answer = self.application.pin(&request);
                     match self.exchange.hold() {
                         Err(TransportError::CardReset) => {
                             self.exchange.reconnect()?;
-                            *kept = keep(holder, answer, state);
+                            asked.kept = keep(holder, answer, state);
                             return Ok(Consent::Disturbed);
                         }
                         held => held?,
@@ -261,8 +270,14 @@ impl Visit<'_, '_> {
                     let answered = self.send_undisturbed(&command)?;
                     let outcome = answered.map(|response| sent.answer(&response));
                     match outcome {
-                        None | Some(Err(SetUpFault::Refused { .. })) => {
-                            *kept = Some((holder, digits));
+                        // The reader says of a reset before it sends anything.
+                        None => {
+                            asked.kept = Some((holder, digits));
+                            return Ok(Consent::Disturbed);
+                        }
+                        // Anybody on the line can say this in the card's place: the PIN may have been counted, and is not sent again.
+                        Some(Err(SetUpFault::Refused { .. })) => {
+                            asked.in_doubt = true;
                             return Ok(Consent::Disturbed);
                         }
                         Some(Err(fault)) => return Err(fault.into()),
@@ -288,14 +303,16 @@ impl Visit<'_, '_> {
                     let outcome = answered.map(|response| sent.answer(&response));
                     match outcome {
                         // Whether the PUK was used is not known: it is asked for again.
-                        None | Some(Err(SetUpFault::Refused { .. })) => {
+                        None => return Ok(Consent::Disturbed),
+                        Some(Err(SetUpFault::Refused { .. })) => {
+                            asked.in_doubt = true;
                             return Ok(Consent::Disturbed);
                         }
                         Some(Err(fault)) => return Err(fault.into()),
                         Some(Ok(PinOutcome::Right(again))) => {
                             card = again;
                             state = pin_state(card.status().pin_tries);
-                            *kept = Some((holder, codes.new));
+                            asked.kept = Some((holder, codes.new));
                         }
                         Some(Ok(PinOutcome::Wrong(refused) | PinOutcome::Blocked(refused)))
                             if refused.status().puk_tries == 0 =>
