@@ -132,6 +132,13 @@ fn a_full_standard_output_does_not_keep_it_from_starting() {
     let listening = format!("listening on https://{}", line["address"].as_str().unwrap());
     let answer = place.nobody(address(&listening)).get("/v1/root");
     assert_eq!(answer.status, 200);
+    // The program that holds the root's key leaves no picture of its memory.
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let cores = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let cores: Vec<&str> = cores.unwrap().split_whitespace().skip(4).take(2).collect();
+    assert_eq!(cores, ["0", "0"]);
     assert_eq!(end(child), Some(0));
 }
 
