@@ -182,7 +182,7 @@ impl Book {
             .refuse_order(role, name, highest, today)
             .is_err()
         {
-            return Err("its client has no right to this order");
+            return Err("the client has no right to this order");
         }
         let place = self.roster.active.get(&client.name).copied().unwrap_or(0);
         if let Some(client) = self.roster.clients.get_mut(&place)
@@ -215,7 +215,7 @@ impl Book {
             })?),
         };
         if check(self, change, line.time).is_err() {
-            return Err("the clients do not allow this change");
+            return Err("this change contradicts the clients as they are");
         }
         let invitation = |book: &mut Self, name: &str| {
             book.gained.invitations.insert(name.into());
