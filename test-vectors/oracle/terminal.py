@@ -48,16 +48,18 @@ class Line:
         while answer[-2:-1] == b"\x61":
             answer = yield apdu.get_response(answer[-1] or 256).encode()
             require(answer[:-2] or answer[-2:-1] != b"\x61")
+            if answer[-2:] != b"\x90\x00" and answer[-2:-1] not in (b"\x61", b"\x62", b"\x63"):
+                return answer[-2:]  # the fetching was refused: what came before is worth nothing
             data += answer[:-2]
             require(len(data) <= apdu.LONGEST_ANSWER)
         return data + answer[-2:]
 
 
 class Once:
-    """A set-up may be disturbed once; the PIN that was under way is kept for the same holder."""
+    """A set-up may be disturbed once. What was sent meanwhile may have been counted, so the user is asked again (section 16)."""
 
     def __init__(self):
-        self.disturbed, self.kept = False, None
+        self.disturbed = False
 
 
 class Selected:
@@ -231,7 +233,7 @@ class Terminal:
                 application.notice("pairing-lost")
             yield from self._stray("AUTH", session)
             try:
-                yield from self._consent(session, application, reason, certificate, paired_before, tries, once)
+                yield from self._consent(session, application, reason, certificate, paired_before, tries)
                 break
             except Bare:
                 if once.disturbed:
@@ -313,15 +315,11 @@ class Terminal:
         require(word == 0x9000)
         return channel, prk2, sized(data, 8)[7]
 
-    def _consent(self, session, application, reason, certificate, paired_before, tries, once):
+    def _consent(self, session, application, reason, certificate, paired_before, tries):
         """Asks for the PIN until it is right (section 16)."""
         pin_tries, puk_tries = tries & 15, tries >> 4
         while puk_tries in range(1, 11):
-            kept, once.kept = once.kept, None
-            if kept and kept[0] == certificate.holder:
-                answer = None, kept[1]
-            else:
-                answer = application.pin(certificate.chr, reason, pin_tries, puk_tries, paired_before)
+            answer = application.pin(certificate.chr, reason, pin_tries, puk_tries, paired_before)
             if answer is None:
                 raise Failed("pin-refused")
             puk, digits = answer
@@ -333,9 +331,7 @@ class Terminal:
                 pin_tries, puk_tries = 3, 10
             if pin_tries not in range(1, 4):
                 raise Failed("pin-blocked")
-            once.kept = (certificate.holder, digits)
             _, word = yield from session.command(VERIFY, digits)
-            once.kept = None
             if word == 0x9000:
                 return
             pin_tries = _tries_after(word, pin_tries)

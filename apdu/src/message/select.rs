@@ -3,7 +3,7 @@
 use crate::codec::command::{Command, Form};
 use crate::codec::tlv::{Reader, Tag, TlvError, TlvFault, Writer};
 use crate::handshake::SlotTag;
-use crate::identifier::{Aid, SLOTS, header};
+use crate::identifier::{self, Aid, SLOTS, header};
 
 const FCI: Tag = Tag(0x6F);
 const NAME: Tag = Tag(0x84);
@@ -35,6 +35,12 @@ impl Capabilities {
     pub const CHAINING: u8 = 0x02;
     /// Extended length fields.
     pub const EXTENDED_LENGTH: u8 = 0x01;
+
+    /// Whether chaining is there and no bit is set that means nothing (§5).
+    fn are_of_this_version(self) -> bool {
+        let known = Self::OPERATIONAL | Self::CHAINING | Self::EXTENDED_LENGTH;
+        self.0 & Self::CHAINING != 0 && self.0 & !known == 0
+    }
 
     /// Whether the card is certified and active.
     pub fn is_operational(self) -> bool {
@@ -95,7 +101,12 @@ impl Fci {
         fci.finish()?;
         let [version] = inner.fixed(VERSION)?;
         let suites = u16::from_be_bytes(inner.fixed(SUITES)?);
+        let wrong = inner.error(TlvFault::Value(CAPABILITIES));
         let [capabilities] = inner.fixed(CAPABILITIES)?;
+        // Why only of this version: what a later one says here is its own business, and the terminal stops at the version.
+        if version == identifier::VERSION && !Capabilities(capabilities).are_of_this_version() {
+            return Err(wrong);
+        }
         let mut limits = inner.enter(LENGTH_INFORMATION)?;
         let max_command = u16::from_be_bytes(limits.fixed(INTEGER)?);
         let max_response = u16::from_be_bytes(limits.fixed(INTEGER)?);
@@ -142,5 +153,25 @@ mod tests {
             assert!(Fci::decode(&bytes[..cut]).is_err());
         }
         assert!(Fci::decode(&[&bytes[..], &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn capabilities_that_mean_nothing_are_malformed_in_this_version_and_not_looked_at_in_another() {
+        for capabilities in 0..=255 {
+            for version in [1, 2] {
+                let fci = Fci {
+                    version,
+                    suites: 1,
+                    capabilities: Capabilities(capabilities),
+                    max_command: 0xFFFF,
+                    max_response: 0xFFFF,
+                    prand: [7; 8],
+                    tags: [[0; 4]; SLOTS],
+                };
+                let known = [0x02, 0x03, 0x82, 0x83].contains(&capabilities);
+                let read = Fci::decode(&fci.encode());
+                assert_eq!(read.is_ok(), known || version != 1, "{capabilities:02X}");
+            }
+        }
     }
 }
