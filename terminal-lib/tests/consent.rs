@@ -186,6 +186,37 @@ fn a_disturbance_begins_the_set_up_again_once_and_only_a_pin_that_was_not_sent_i
     }
 }
 
+/// The reset may come after the card has counted the PIN: the same PIN again would cost a second try for one mistake.
+#[test]
+fn a_pin_whose_answer_is_lost_to_a_reset_is_asked_for_again_and_a_mistake_costs_one_try() {
+    let verify = {
+        let mut bench = Bench::new();
+        bench
+            .connect(&mut User::willing(), &Policy::Ask)
+            .unwrap()
+            .close();
+        let sent = bench.card.take_log();
+        sent.iter()
+            .position(|header| *header == header::VERIFY)
+            .unwrap()
+    };
+    let mut bench = Bench::new();
+    bench.line.plan = Some((verify, Break::After(TransportError::CardReset)));
+    let mut user = User::with([pin(WRONG), PinAnswer::Refuse]);
+    let card = name(CARD);
+    assert_eq!(
+        failure(&mut bench, &mut user),
+        SetUpFailure::PinRefused { card }
+    );
+    let in_doubt: Vec<bool> = user
+        .asked_for_pin
+        .iter()
+        .map(|asked| asked.in_doubt)
+        .collect();
+    assert_eq!(in_doubt, [false, true]);
+    assert_eq!(bench.card.inner().tries, 2, "one mistake, one try");
+}
+
 #[test]
 fn a_second_disturbance_stops() {
     let mut bench = Bench::new();

@@ -270,13 +270,9 @@ impl Visit<'_, '_> {
                     let answered = self.send_undisturbed(&command)?;
                     let outcome = answered.map(|response| sent.answer(&response));
                     match outcome {
-                        // The reader says of a reset before it sends anything.
-                        None => {
-                            asked.kept = Some((holder, digits));
-                            return Ok(Consent::Disturbed);
-                        }
-                        // Anybody on the line can say this in the card's place: the PIN may have been counted, and is not sent again.
-                        Some(Err(SetUpFault::Refused { .. })) => {
+                        // Anybody on the line can say this in the card's place, and a reset may come after the PIN has arrived: it may
+                        // have been counted, and is not sent again.
+                        None | Some(Err(SetUpFault::Refused { .. })) => {
                             asked.in_doubt = true;
                             return Ok(Consent::Disturbed);
                         }
@@ -303,8 +299,7 @@ impl Visit<'_, '_> {
                     let outcome = answered.map(|response| sent.answer(&response));
                     match outcome {
                         // Whether the PUK was used is not known: it is asked for again.
-                        None => return Ok(Consent::Disturbed),
-                        Some(Err(SetUpFault::Refused { .. })) => {
+                        None | Some(Err(SetUpFault::Refused { .. })) => {
                             asked.in_doubt = true;
                             return Ok(Consent::Disturbed);
                         }
