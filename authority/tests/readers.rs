@@ -3,6 +3,7 @@
 
 mod support;
 
+use authority::ClientRefused;
 use authority::client::ClientRole;
 use authority::server::clients::{Register, RegisterError};
 use authority::store::{Needs, Store, sqlite};
@@ -38,7 +39,10 @@ fn clients_are_known_and_wrong_codes_are_told_while_somebody_writes() {
     assert_eq!(register.clients().unwrap().len(), 1);
     let wrong = enrol(&register, &[3; 32], [8; 32]);
     assert!(
-        matches!(wrong, Err(RegisterError::NoInvitation)),
+        matches!(
+            wrong,
+            Err(RegisterError::Client(ClientRefused::NoInvitation))
+        ),
         "{wrong:?}"
     );
     let busy = enrol(&register, &right, [8; 32]);
@@ -47,7 +51,10 @@ fn clients_are_known_and_wrong_codes_are_told_while_somebody_writes() {
     enrol(&register, &right, [8; 32]).unwrap();
     let again = enrol(&register, &right, [9; 32]);
     assert!(
-        matches!(again, Err(RegisterError::NoInvitation)),
+        matches!(
+            again,
+            Err(RegisterError::Client(ClientRefused::NoInvitation))
+        ),
         "{again:?}"
     );
 }

@@ -48,21 +48,9 @@ pub struct Invited {
 /// The register did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// No such name.
-    #[error("a client's name is 1 to 32 letters, digits, `-` or `_`")]
-    Name,
-    /// There is one.
-    #[error("{0} is enrolled or invited already; take another name, or revoke it first")]
-    Taken(String),
-    /// Wrong, used or expired: these look the same from outside.
-    #[error("no open invitation has this code: it is wrong, was used, or has expired")]
-    NoInvitation,
-    /// Nobody active has this name.
-    #[error("no client of this name is enrolled or invited")]
-    Unknown,
-    /// 10,000 rows.
-    #[error("the register of clients is full")]
-    Full,
+    /// Against the rules of clients.
+    #[error(transparent)]
+    Client(#[from] ClientRefused),
     /// Too much to do, or a wrong clock: ask again later.
     #[error("{0}")]
     Busy(String),
@@ -152,7 +140,7 @@ impl Register {
     /// which it enrols, Unix time.
     ///
     /// # Errors
-    /// [`RegisterError::Name`], [`RegisterError::Taken`], [`RegisterError::Full`], [`RegisterError::Store`].
+    /// [`ClientRefused::Name`], [`ClientRefused::Taken`], [`ClientRefused::Full`], [`RegisterError::Store`].
     pub fn invite(
         &self,
         name: &str,
@@ -191,18 +179,18 @@ impl Register {
     /// guesses keep nobody from writing. What is looked up is the hash, so the time that it takes says nothing about a code.
     ///
     /// # Errors
-    /// [`RegisterError::NoInvitation`], [`RegisterError::Store`].
+    /// [`ClientRefused::NoInvitation`], [`RegisterError::Store`].
     pub fn invitation(&self, code: &[u8; 32], now: u64) -> Result<Invitation, RegisterError> {
         let hash = to_hex(code);
         let open = self.read(|store| store.invitation(&hash))?;
         let open = open.filter(|open| now <= open.expires);
-        open.ok_or(RegisterError::NoInvitation)
+        Ok(open.ok_or(ClientRefused::NoInvitation)?)
     }
 
     /// Uses up the invitation whose code has this hash. `certify` makes the certificate for the name and role, and its SHA-256.
     ///
     /// # Errors
-    /// [`RegisterError::NoInvitation`], what `certify` says, [`RegisterError::Store`]. On an error the invitation is as before; but
+    /// [`ClientRefused::NoInvitation`], what `certify` says, [`RegisterError::Store`]. On an error the invitation is as before; but
     /// if the store failed at its last moment, the code may be used up.
     pub fn enrol<T, E: From<RegisterError>>(
         &self,
@@ -216,14 +204,14 @@ impl Register {
         let by = Some(open.name);
         self.change(|book| client_change::change(book, &change, by, now).map(drop))?;
         let client = self.find(&fingerprint)?;
-        let client = client.ok_or(RegisterError::Unknown)?;
+        let client = client.ok_or(RegisterError::from(ClientRefused::Unknown))?;
         Ok((client, made))
     }
 
     /// Revokes the client of this name, or takes back its invitation, on the authority's own machine.
     ///
     /// # Errors
-    /// [`RegisterError::Unknown`], [`RegisterError::Store`].
+    /// [`ClientRefused::Unknown`], [`RegisterError::Store`].
     pub fn revoke(&self, name: &str, now: u64) -> Result<(), RegisterError> {
         let change = self.ending(name)?;
         self.change(|book| client_change::change(book, &change, None, now).map(drop))
@@ -232,7 +220,7 @@ impl Register {
     /// What ends a client of this name: its revocation, or the withdrawal of its invitation.
     ///
     /// # Errors
-    /// [`RegisterError::Unknown`], [`RegisterError::Store`].
+    /// [`ClientRefused::Unknown`], [`RegisterError::Store`].
     pub fn ending(&self, name: &str) -> Result<ClientChange, RegisterError> {
         let roll = self.read(|store| store.roll())?;
         let invited = roll.invitations.iter().any(|open| open.name == name);
@@ -241,7 +229,7 @@ impl Register {
         match (active, invited) {
             (true, _) => Ok(ClientChange::Revoked { name }),
             (false, true) => Ok(ClientChange::Withdrawn { name }),
-            (false, false) => Err(RegisterError::Unknown),
+            (false, false) => Err(ClientRefused::Unknown.into()),
         }
     }
 
@@ -339,19 +327,6 @@ impl From<AuthorityError> for RegisterError {
         match error {
             AuthorityError::Store(error) => Self::Store(error),
             AuthorityError::Client(refused) => refused.into(),
-            other => Self::Refused(other.to_string()),
-        }
-    }
-}
-
-impl From<ClientRefused> for RegisterError {
-    fn from(refused: ClientRefused) -> Self {
-        match refused {
-            ClientRefused::Name => Self::Name,
-            ClientRefused::Taken(name) => Self::Taken(name),
-            ClientRefused::NoInvitation => Self::NoInvitation,
-            ClientRefused::Unknown => Self::Unknown,
-            ClientRefused::Full => Self::Full,
             other => Self::Refused(other.to_string()),
         }
     }

@@ -8,15 +8,19 @@ pub(super) mod station;
 
 use super::clients::RegisterError;
 use super::problem::{BAD_CODE, CONFLICT, MALFORMED, NOT_FOUND, Problem, REFUSED, UNAVAILABLE};
+use crate::ClientRefused;
 
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         let kind = match &error {
-            RegisterError::Name => MALFORMED,
-            RegisterError::Taken(_) => CONFLICT,
-            RegisterError::NoInvitation => BAD_CODE,
-            RegisterError::Unknown => NOT_FOUND,
-            RegisterError::Full | RegisterError::Refused(_) => REFUSED,
+            RegisterError::Client(refused) => match refused {
+                ClientRefused::Name => MALFORMED,
+                ClientRefused::Taken(_) => CONFLICT,
+                ClientRefused::NoInvitation => BAD_CODE,
+                ClientRefused::Unknown => NOT_FOUND,
+                _ => REFUSED,
+            },
+            RegisterError::Refused(_) => REFUSED,
             RegisterError::Busy(words) => {
                 return Self::new(UNAVAILABLE, words.clone()).retry_after(5);
             }
