@@ -7,31 +7,14 @@ mod server;
 mod support;
 
 use apdu::certificate::Role;
-use apdu::crypto::{PrivateKey, PublicKey};
-use authority::custody::{CustodyError, Signer};
+use apdu::crypto::PrivateKey;
 use authority::job::{Job, Task};
 use authority::store::{ANSWERS_KEPT, Store, Token, sqlite};
 use authority::{Authority, NameOrder, Order, found};
 use std::time::Duration;
-use support::{START, Tape, at, name};
+use support::{Key, START, Tape, at, name};
 
 const PATIENT: Duration = Duration::from_secs(60);
-
-struct Key(PrivateKey);
-
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        self.0.public_key()
-    }
-
-    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
-        Ok(self.0.sign(message))
-    }
-
-    fn describe(&self) -> String {
-        "in memory".into()
-    }
-}
 
 fn an_answer_is_its_clients_is_kept_for_a_week_and_goes_in_steps(mut store: Box<dyn Store>) {
     let root = name("ZZTALLYROOT00001");

@@ -11,11 +11,11 @@ use authority::ledger::{ClientChange, Event, Line, Wish};
 use authority::server::clients::{Register, RegisterError};
 use authority::store::{Store, copy, sqlite};
 use authority::{
-    Application, Authority, CODE_LIFETIME, Challenge, Finding, HolderKind, LineAudit, MOST_JUMP,
-    MOST_YEARS, NameOrder, Order, Rights, STORE_FILE, Scope,
+    Application, Authority, CODE_LIFETIME, Challenge, HolderKind, MOST_JUMP, MOST_YEARS, NameOrder,
+    Order, Rights, STORE_FILE, Scope,
 };
 use std::time::Duration;
-use support::{Bench, DAY, START, at, name, request};
+use support::{Bench, DAY, START, at, finding, name, request};
 
 fn store(bench: &Bench) -> Box<dyn Store> {
     sqlite::open(&bench.folder().join(STORE_FILE), Duration::from_secs(60)).unwrap()
@@ -64,19 +64,6 @@ fn next(bench: &mut Bench) -> Result<Challenge, String> {
 
 fn exactly(text: &str) -> NameOrder {
     NameOrder::Exactly(name(text))
-}
-
-/// What a check of these lines finds.
-fn found(bench: &Bench, lines: &[String]) -> String {
-    let mut audit = LineAudit::new(bench.authority.root().clone(), Vec::new());
-    for line in lines {
-        match audit.enter(line) {
-            Ok(()) => {}
-            Err(Finding::Line { fault, .. }) => return fault.to_string(),
-            Err(finding) => return finding.to_string(),
-        }
-    }
-    "good".into()
 }
 
 fn revoked(name: &str) -> ClientChange {
@@ -244,7 +231,7 @@ fn lines_that_break_the_rules_about_clients_are_found() {
     run(&mut bench, "BOB", Job::Confirm(proposal)).unwrap();
     run(&mut bench, "ADA", Job::Publish(Scope::Revoked)).unwrap();
     let lines = bench.authority.lines(1, 99).unwrap();
-    assert_eq!(found(&bench, &lines), "good");
+    assert_eq!(finding(&bench.authority, &lines), "good");
     let has = |words: &str| {
         let place = lines.iter().position(|line| line.contains(words));
         place.unwrap_or_else(|| panic!("{words}"))
@@ -263,7 +250,7 @@ fn lines_that_break_the_rules_about_clients_are_found() {
         let mut forged = lines.clone();
         forged[line] = forged[line].replacen(from, to, 1);
         assert_ne!(forged[line], lines[line], "{from}");
-        assert_ne!(found(&bench, &forged), "good", "{from} -> {to}");
+        assert_ne!(finding(&bench.authority, &forged), "good", "{from} -> {to}");
     }
 }
 

@@ -7,8 +7,7 @@ mod server;
 mod support;
 
 use apdu::certificate::{Name, Role};
-use apdu::crypto::{PrivateKey, PublicKey};
-use authority::custody::{CustodyError, Signer};
+use apdu::crypto::PrivateKey;
 use authority::job::{Job, Task};
 use authority::ledger::Line;
 use authority::store::{Token, postgres};
@@ -20,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
-use support::{START, Tape, at, name, request};
+use support::{Key, START, Tape, at, name, request};
 
 const PATIENT: Duration = Duration::from_secs(60);
 const MOST: u64 = 3;
@@ -80,22 +79,6 @@ fn pass(from: &mut UnixStream, to: &mut UnixStream, note: impl Fn()) {
         if to.write_all(&bytes[..count]).is_err() {
             break;
         }
-    }
-}
-
-struct Key(PrivateKey);
-
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        self.0.public_key()
-    }
-
-    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
-        Ok(self.0.sign(message))
-    }
-
-    fn describe(&self) -> String {
-        "in memory".into()
     }
 }
 

@@ -9,10 +9,10 @@ mod server;
 mod support;
 
 use apdu::certificate::Role;
+use apdu::crypto::Entropy;
 use apdu::crypto::PrivateKey;
-use apdu::crypto::{Entropy, PublicKey};
 use authority::clerk::{Clerk, Machine};
-use authority::custody::{CustodyError, NewKey, Signer};
+use authority::custody::NewKey;
 use authority::job::{Job, Task};
 use authority::restore::backup;
 use authority::store::{Needs, Store, StoreError, Token, copy, sqlite};
@@ -23,29 +23,12 @@ use authority::{
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
-use support::{START, Tape, at, name, request};
+use support::{Key, START, Tape, at, name, request};
 
 /// A way to open one store again and again; the first one is empty.
 type Open<'o> = &'o (dyn Fn(Duration) -> Result<Box<dyn Store>, StoreError> + Sync);
 
 const PATIENT: Duration = Duration::from_secs(60);
-
-/// A key in memory.
-struct Key(PrivateKey);
-
-impl Signer for Key {
-    fn public_key(&self) -> PublicKey {
-        self.0.public_key()
-    }
-
-    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
-        Ok(self.0.sign(message))
-    }
-
-    fn describe(&self) -> String {
-        "in memory".into()
-    }
-}
 
 fn key() -> Key {
     Key(PrivateKey::generate(&mut Tape(5)).unwrap())

@@ -2,9 +2,11 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use apdu::certificate::{Certificate, Name, Request, Role};
-use apdu::crypto::{Entropy, EntropyError, PrivateKey, sha256};
-use authority::custody::Signer;
-use authority::{Authority, AuthorityError, Challenge, Moment, NameOrder, Order};
+use apdu::crypto::{Entropy, EntropyError, PrivateKey, PublicKey, sha256};
+use authority::custody::{CustodyError, Signer};
+use authority::{
+    Authority, AuthorityError, Challenge, Finding, LineAudit, Moment, NameOrder, Order,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -151,4 +153,34 @@ pub fn message<T>(result: Result<T, AuthorityError>) -> String {
         Ok(_) => "it was done".into(),
         Err(error) => error.to_string(),
     }
+}
+
+/// A key in memory.
+pub struct Key(pub PrivateKey);
+
+impl Signer for Key {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&mut self, message: &[u8]) -> Result<[u8; 64], CustodyError> {
+        Ok(self.0.sign(message))
+    }
+
+    fn describe(&self) -> String {
+        "in memory".into()
+    }
+}
+
+/// What a check of these lines finds, under the root of an authority.
+pub fn finding(authority: &Authority, lines: &[String]) -> String {
+    let mut audit = LineAudit::new(authority.root().clone(), Vec::new());
+    for line in lines {
+        match audit.enter(line) {
+            Ok(()) => {}
+            Err(Finding::Line { fault, .. }) => return fault.to_string(),
+            Err(finding) => return finding.to_string(),
+        }
+    }
+    "good".into()
 }
