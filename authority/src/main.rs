@@ -28,9 +28,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
-/// How long to wait for a `certify` on the same authority.
 /// Connections to the store for reading requests, and as many for looking up clients.
 const READERS: usize = 4;
+/// How long to wait for a `certify` on the same authority.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest passphrase, in bytes.
 const MAX_PASSPHRASE: u64 = 1_024;
@@ -298,9 +298,7 @@ fn relocate(config: &Config) -> Result<(), Failure> {
     result(format_args!(
         "{lines} lines are in the new store; serve it with the same --store-file\n"
     ))?;
-    note(format_args!(
-        "authority: the folder's own store stays as it is; do not issue from it any more"
-    ));
+    note("authority: the folder's own store stays as it is; do not issue from it any more");
     Ok(())
 }
 
@@ -339,9 +337,9 @@ fn roll_over(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
         made.name(),
         made.line
     ))?;
-    note(format_args!(
-        "authority: back up the folder, and keep the old key; other machines' folders need the new key's file"
-    ));
+    note(
+        "authority: back up the folder, and keep the old key; other machines' folders need the new key's file",
+    );
     Ok(())
 }
 
@@ -383,9 +381,7 @@ fn back_up(config: &Config, arguments: &ArgMatches) -> Result<(), Failure> {
         "{lines} lines are in {}\n",
         escaped(&out.display().to_string())
     ))?;
-    note(format_args!(
-        "authority: the key is not in it, nor is tls-ca.*; keep them apart from it"
-    ));
+    note("authority: the key is not in it, nor is tls-ca.*; keep them apart from it");
     Ok(())
 }
 

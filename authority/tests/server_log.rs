@@ -71,24 +71,41 @@ impl Place {
     }
 }
 
+/// A running service; one whose test has failed ends with it.
+struct Service(Child);
+
+impl Service {
+    fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
+    /// The address that it has printed.
+    fn printed(&mut self) -> SocketAddr {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.as_mut().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        address(&line)
+    }
+
+    /// Its exit code after SIGTERM.
+    fn end(mut self) -> Option<i32> {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
+        self.0.wait().unwrap().code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // it may have ended
+        let _ = self.0.wait();
+    }
+}
+
 fn address(line: &str) -> SocketAddr {
     let address = line.trim().strip_prefix("listening on https://");
     let address = address.unwrap_or_else(|| panic!("{line:?}"));
     address.parse().unwrap()
-}
-
-/// The address that a service has printed.
-fn printed(child: &mut Child) -> SocketAddr {
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    address(&line)
-}
-
-fn end(mut child: Child) -> Option<i32> {
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    child.wait().unwrap().code()
 }
 
 #[test]
@@ -101,31 +118,28 @@ fn requests_are_answered_and_a_signal_ends_it_whatever_becomes_of_the_log() {
             _ => Stdio::piped(),
         };
         let mut serve = place.command(&["serve"]);
-        let mut child = serve.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
-        let address = printed(&mut child);
+        let mut service = Service::start(serve.stdout(Stdio::piped()).stderr(stderr));
+        let address = service.printed();
         if case == "the reader is gone" {
-            drop(child.stderr.take());
+            drop(service.0.stderr.take());
         }
         let station = place.station(address);
         for number in 0..REQUESTS {
             let answer = station.get("/v1/root");
             assert_eq!(answer.status, 200, "{case}: request {number}");
         }
-        assert_eq!(end(child), Some(0), "{case}");
+        assert_eq!(service.end(), Some(0), "{case}");
     }
 }
 
 #[test]
 fn a_full_standard_output_does_not_keep_it_from_starting() {
     let place = Place::new();
-    let mut child = place
-        .command(&["serve"])
-        .stdout(File::options().write(true).open("/dev/full").unwrap())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut serve = place.command(&["serve"]);
+    let mut service = Service::start(serve.stdout(full).stderr(Stdio::piped()));
     let mut line = String::new();
-    BufReader::new(child.stderr.as_mut().unwrap())
+    BufReader::new(service.0.stderr.as_mut().unwrap())
         .read_line(&mut line)
         .unwrap();
     let line: Value = serde_json::from_str(&line).unwrap();
@@ -133,13 +147,13 @@ fn a_full_standard_output_does_not_keep_it_from_starting() {
     let answer = place.nobody(address(&listening)).get("/v1/root");
     assert_eq!(answer.status, 200);
     // The program that holds the root's key leaves no picture of its memory.
-    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", service.0.id())).unwrap();
     let cores = limits
         .lines()
         .find(|line| line.starts_with("Max core file size"));
     let cores: Vec<&str> = cores.unwrap().split_whitespace().skip(4).take(2).collect();
     assert_eq!(cores, ["0", "0"]);
-    assert_eq!(end(child), Some(0));
+    assert_eq!(service.end(), Some(0));
 }
 
 /// A code that nobody has would keep its name from everybody for a day.
@@ -147,8 +161,8 @@ fn a_full_standard_output_does_not_keep_it_from_starting() {
 fn an_invitation_whose_code_was_not_taken_is_taken_back() {
     let place = Place::new();
     let mut serve = place.command(&["serve"]);
-    let mut child = serve.stdout(Stdio::piped()).spawn().unwrap();
-    let address = printed(&mut child); // the first start makes the TLS CA
+    let mut service = Service::start(serve.stdout(Stdio::piped()));
+    let address = service.printed(); // the first start makes the TLS CA
     let full = File::options().write(true).open("/dev/full").unwrap();
     let closed: Stdio = std::io::pipe().unwrap().1.into();
     for stdout in [full.into(), closed] {
@@ -159,19 +173,15 @@ fn an_invitation_whose_code_was_not_taken_is_taken_back() {
         assert!(said.contains("the invitation was taken back"), "{said}");
     }
     place.station(address); // under the same name
-    assert_eq!(end(child), Some(0));
+    assert_eq!(service.end(), Some(0));
 }
 
 #[test]
 fn a_flood_by_strangers_leaves_a_bounded_number_of_lines_with_their_address_and_all_are_counted() {
     let place = Place::new();
     let mut serve = place.command(&["serve"]);
-    let mut child = serve
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let address = printed(&mut child);
+    let mut service = Service::start(serve.stdout(Stdio::piped()).stderr(Stdio::piped()));
+    let address = service.printed();
     let nobody = place.nobody(address);
     let begun = Instant::now();
     let wrong = serde_json::json!({ "code": "0".repeat(56), "csr": "" });
@@ -190,8 +200,8 @@ fn a_flood_by_strangers_leaves_a_bounded_number_of_lines_with_their_address_and_
         metrics.contains("tallystick_authority_log_lines_lost_total 0"),
         "{metrics}"
     );
-    let mut stderr = child.stderr.take().unwrap();
-    assert_eq!(end(child), Some(0));
+    let mut stderr = service.0.stderr.take().unwrap();
+    assert_eq!(service.end(), Some(0));
     let mut log = String::new();
     stderr.read_to_string(&mut log).unwrap();
     let lines: Vec<Value> = log

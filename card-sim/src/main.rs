@@ -135,11 +135,9 @@ fn init(path: &Path, is_named: bool) -> Result<(), Failure> {
             shown(path)
         ))?;
     } else {
-        result(format_args!("Plug it in:   card-sim run\n"))?;
+        result("Plug it in:   card-sim run\n")?;
     }
-    result(format_args!(
-        "Certify it:   certify card --reader Virtual\n"
-    ))?;
+    result("Certify it:   certify card --reader Virtual\n")?;
     Ok(())
 }
 

@@ -40,7 +40,7 @@ impl Cards {
             }),
             #[cfg(feature = "pcsc")]
             Self::Reader(readers, part) => {
-                note(format_args!("Waiting for a card. Insert it now."));
+                note("Waiting for a card. Insert it now.");
                 let card = readers.wait_for_card(part, None)?;
                 let reader = card.reader().to_owned();
                 let card = Box::new(card);
@@ -60,7 +60,7 @@ impl Cards {
             }
             #[cfg(feature = "pcsc")]
             Self::Reader(readers, _) => {
-                note(format_args!("Take the card out."));
+                note("Take the card out.");
                 readers.wait_for_removal(&reader, None)?;
                 Ok(())
             }

@@ -7,7 +7,9 @@ mod support;
 use authority::server::clients::ClientRole;
 use serde_json::Value;
 use service::Network;
-use support::Desk;
+use std::fs::File;
+use std::process::Stdio;
+use support::{Desk, Ran};
 
 fn rows(operator: &Desk) -> Vec<(String, String, String)> {
     let told = operator.run("--output-format json clients list");
@@ -16,6 +18,23 @@ fn rows(operator: &Desk) -> Vec<(String, String, String)> {
     let rows = told.as_array().unwrap().iter();
     rows.map(|row| (text(row, "name"), text(row, "state"), text(row, "rights")))
         .collect()
+}
+
+/// A code that nobody has would keep its name from everybody for a day.
+#[test]
+fn an_invitation_whose_code_was_not_taken_is_taken_back() {
+    let network = Network::start();
+    let operator = network.client("ADA", ClientRole::Operator);
+    let line = "clients invite LINE1 --role station";
+    let arguments: Vec<&str> = line.split(' ').collect();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let closed: Stdio = std::io::pipe().unwrap().1.into();
+    for stdout in [full.into(), closed] {
+        let output = operator.command(&arguments).stdout(stdout).output();
+        Ran::new(line, output.unwrap()).fails(1, "the invitation was taken back");
+    }
+    assert_eq!(rows(&operator).len(), 1);
+    operator.run(line).succeeds(); // under the same name
 }
 
 #[test]

@@ -32,9 +32,9 @@ pub fn pairings(store: &StoreArguments, verb: &PairingVerb, format: Format) -> R
                 )));
             }
             terminal.forget(&holder).map_err(Failure::failed)?;
-            note(format_args!(
-                "Forgotten. The card still has its side; `tally card show` on another terminal lists it."
-            ));
+            note(
+                "Forgotten. The card still has its side; `tally card show` on another terminal lists it.",
+            );
         }
         PairingVerb::List if format == Format::Json => {
             let list: Vec<_> = pairings
@@ -51,7 +51,7 @@ pub fn pairings(store: &StoreArguments, verb: &PairingVerb, format: Format) -> R
                 .collect();
             output::json(&json!(list))?;
         }
-        PairingVerb::List if pairings.is_empty() => result(format_args!("no pairings\n"))?,
+        PairingVerb::List if pairings.is_empty() => result("no pairings\n")?,
         PairingVerb::List => {
             result(format_args!(
                 "{:<18}{:<12}{:<12}{:>8}\n",
@@ -103,9 +103,7 @@ pub fn identity(
             .map_err(Failure::failed)?;
             let text = pem::encode(pem::REQUEST, request.encoded()).map_err(Failure::failed)?;
             write(out, text.as_bytes())?;
-            note(format_args!(
-                "Next: certify terminal --request FILE, then tally identity install."
-            ));
+            note("Next: certify terminal --request FILE, then tally identity install.");
             Ok(())
         }
         IdentityVerb::Install {
@@ -199,7 +197,7 @@ fn show(
                         claims.from, claims.until
                     ))?;
                 }
-                None => result(format_args!("name          no certificate yet\n"))?,
+                None => result("name          no certificate yet\n")?,
             }
             if let Some(name) = summary.requested {
                 result(format_args!(

@@ -74,7 +74,7 @@ fn readers(format: Format) -> Result<(), Failure> {
                 .collect();
             output::json(&serde_json::json!(list))?;
         }
-        Format::Text if readers.is_empty() => host::output::result(format_args!("no readers\n"))?,
+        Format::Text if readers.is_empty() => host::output::result("no readers\n")?,
         Format::Text => {
             for reader in readers {
                 host::output::result(format_args!(

@@ -107,7 +107,7 @@ impl Person {
             return ask::digits_from_file(Reference::Pin, file).map(|digits| self.answer(digits));
         }
         if request.attempt > 1 {
-            note(format_args!("Wrong PIN."));
+            note("Wrong PIN.");
         }
         let prompt = format!(
             "PIN of card {} to pair it with this terminal ({tries} tries left; empty: no)",

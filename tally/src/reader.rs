@@ -47,7 +47,7 @@ fn by_pcsc(arguments: &CardArguments) -> Result<Box<dyn Transport>, Failure> {
     let readers = Readers::open()?;
     let part = arguments.reader.as_deref().unwrap_or("");
     let patience = if arguments.wait {
-        note(format_args!("Waiting for a card. Insert it now."));
+        note("Waiting for a card. Insert it now.");
         None
     } else {
         Some(Duration::from_secs(2)) // a card that was just inserted takes up to half a second to be seen

@@ -154,7 +154,7 @@ fn list_vault(vault: &Vault, format: Format) -> Result<(), Failure> {
                 .collect();
             output::json(&json!(list))?;
         }
-        Format::Text if vault.listed().is_empty() => result(format_args!("the vault is empty\n"))?,
+        Format::Text if vault.listed().is_empty() => result("the vault is empty\n")?,
         Format::Text => {
             result(format_args!(
                 "{:<34}{:>8}  {:<5} {:<5}\n",
@@ -260,7 +260,7 @@ pub fn pin(card: &CardArguments, verb: &PinVerb) -> Result<(), Failure> {
         let puk = matches!(verb, PinVerb::Unblock { .. });
         match outcome {
             CodeOutcome::Right => {
-                note(format_args!("The PIN is changed."));
+                note("The PIN is changed.");
                 Ok(())
             }
             CodeOutcome::Wrong { tries_left } if puk => Err(Failure::new(

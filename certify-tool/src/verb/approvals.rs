@@ -48,7 +48,7 @@ fn show(remote: &Remote, style: Style) -> Result<(), Failure> {
     let sheets: Result<Vec<Sheet>, Failure> = list(&told, "waiting")?.iter().map(row).collect();
     let sheets = sheets?;
     if sheets.is_empty() && style == Style::Text {
-        note(format_args!("no request waits"));
+        note("no request waits");
         return Ok(());
     }
     print_all(&sheets, style)?;

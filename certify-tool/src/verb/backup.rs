@@ -27,9 +27,9 @@ pub fn backup(folder: &Path, out: &Path, style: Style) -> Result<(), Failure> {
         .text("backup", &out.display())
         .row("lines", lines)
         .print(style)?;
-    note(format_args!(
-        "The key is not in it, nor is tls-ca.*: keep the folder's key*.pem or key*.uri, and tls-ca.*, apart from it, and again after every roll-over."
-    ));
+    note(
+        "The key is not in it, nor is tls-ca.*: keep the folder's key*.pem or key*.uri, and tls-ca.*, apart from it, and again after every roll-over.",
+    );
     Ok(())
 }
 
@@ -62,9 +62,9 @@ pub fn restore(
         .row("lines known to be lost", restored.lost)
         .row("leap", restored.leap)
         .print(style)?;
-    note(format_args!(
-        "Revoke again whoever was revoked after the backup, holders and clients, and publish a status list. Never start the old authority again."
-    ));
+    note(
+        "Revoke again whoever was revoked after the backup, holders and clients, and publish a status list. Never start the old authority again.",
+    );
     Ok(())
 }
 

@@ -201,7 +201,7 @@ impl Report {
     fn expect(&self, line: &Value) -> Result<(), Failure> {
         let text = Zeroizing::new(format!("{line}\n"));
         result_file::write(&self.unfinished, text.as_bytes(), Access::Private)
-            .map_err(|error| self.cannot(&error))
+            .map_err(|error| self.cannot(&error).and("the card was not activated"))
     }
 
     fn forget_unfinished(&self) -> Result<(), Failure> {
@@ -212,10 +212,7 @@ impl Report {
     }
 
     fn cannot(&self, error: &io::Error) -> Failure {
-        Failure::failed(format!(
-            "{}: {error}; the card in the reader was not activated by this run",
-            self.unfinished.display()
-        ))
+        Failure::failed(format!("{}: {error}", self.unfinished.display()))
     }
 
     /// Adds a line, durable.

@@ -25,9 +25,9 @@ pub fn init(
             secret::new_passphrase(passphrase.passphrase_file.as_deref(), "--passphrase-file")?;
         Authority::init(folder, name, years, &passphrase, &mut SysRng, place::now()?)?;
         show(folder, style)?;
-        note(format_args!(
-            "Back up the folder. Without its key nothing can be certified or revoked; with it, anything can."
-        ));
+        note(
+            "Back up the folder. Without its key nothing can be certified or revoked; with it, anything can.",
+        );
         return Ok(());
     };
     let uri = key_uri(uri)?;

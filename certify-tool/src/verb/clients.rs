@@ -7,7 +7,7 @@ use crate::office;
 use crate::office::remote::{Remote, Text as _, list};
 use crate::sheet::{Sheet, print_all};
 use authority::Moment;
-use host::output::{note, result};
+use host::output::{handed_over, note};
 use serde_json::{Map, Value, json};
 
 /// `certify clients ..`.
@@ -24,7 +24,17 @@ pub fn run(arguments: &Arguments, verb: &ClientsVerb) -> Result<(), Failure> {
         ClientsVerb::Invite { name, role, rights } => {
             let body = json!({ "name": name, "role": role.word(), "rights": told_rights(rights) });
             let told = link.post("/v1/enrolments", &body)?;
-            result(format_args!("{}\n", told.text("code")?))?;
+            // A code that nobody has would keep its name from everybody for a day.
+            if let Err(undelivered) = handed_over(format_args!("{}\n", told.text("code")?)) {
+                let taken_back = match link.delete(&format!("/v1/clients/{name}")) {
+                    Ok(_) => "the invitation was taken back".to_owned(),
+                    Err(error) => format!(
+                        "the invitation could not be taken back: {}",
+                        Failure::from(error).message()
+                    ),
+                };
+                return Err(Failure::from(undelivered).and(&taken_back));
+            }
             match told.get("proposal").and_then(Value::as_str) {
                 Some(id) => note(format_args!(
                     "The code enrols {name} once, within a day after another operator has confirmed it (`certify clients confirm {id}`)."

@@ -48,9 +48,9 @@ pub fn roll_over(folder: &Path, job: &RolloverArguments, style: Style) -> Result
         )),
         crate::sheet::escaped(&kept)
     ));
-    note(format_args!(
-        "What runs on this authority must be started again. Give terminals the link: `certify export link`, `tally identity link`."
-    ));
+    note(
+        "What runs on this authority must be started again. Give terminals the link: `certify export link`, `tally identity link`.",
+    );
     Ok(())
 }
 
